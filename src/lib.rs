@@ -1,0 +1,4 @@
+//! metatape: a tape whose gradients are tape again, and what is built on it.
+
+pub mod error;
+pub mod shape;

@@ -1,4 +1,10 @@
 //! metatape: a tape whose gradients are tape again, and what is built on it.
 
 pub mod error;
+pub mod exec;
+pub mod math;
+pub mod op;
+pub mod plan;
+pub mod random;
 pub mod shape;
+pub mod tape;

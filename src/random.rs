@@ -6,8 +6,8 @@
 //!
 //! The one convention, for the tape's `Random` and for all that is drawn on the host:
 //! key = (seed, stream), counter = (element, step, task, lane). Lane 0 belongs to the tape: element i of
-//! task t at step s is word 0 of the block, its upper 24 bits times 2^-24 ([`uniform24`]). Lane 1
-//! belongs to [`Stream`], the host's sequence, so the two share no block even under one stream number.
+//! task t at step s is word 0 of the block, its upper 24 bits times 2^-24 ([`uniform24`]). Lanes
+//! from 1 belong to [`Stream`], the host's sequence, so the two share no block under one stream number.
 //!
 //! Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".
 
@@ -84,6 +84,13 @@ pub struct Stream {
 impl Stream {
     pub fn new(seed: u32, stream: u32, step: u32, task: u32) -> Self {
         Self { key: [seed, stream], counter: [0, step, task, 1], block: [0; 4], used: 4 }
+    }
+
+    /// Another sequence of the same place, apart from this one for every `number` from 1: for a part of
+    /// a task that should not change when an earlier part draws more.
+    pub fn fork(&self, number: u32) -> Self {
+        let counter = [0, self.counter[1], self.counter[2], self.counter[3] + number];
+        Self { key: self.key, counter, block: [0; 4], used: 4 }
     }
 
     /// The next 32 bits.

@@ -3,8 +3,12 @@
 pub mod data;
 pub mod error;
 pub mod exec;
+pub mod loss;
 pub mod math;
+pub mod meta;
+pub mod nn;
 pub mod op;
+pub mod optim;
 pub mod plan;
 pub mod random;
 pub mod shape;

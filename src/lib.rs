@@ -1,4 +1,5 @@
 //! metatape: a tape whose gradients are tape again, and what is built on it.
 
 pub mod error;
+pub mod exec;
 pub mod shape;

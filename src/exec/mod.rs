@@ -1,0 +1,3 @@
+//! Executors: who runs a plan.
+
+pub mod cpu;

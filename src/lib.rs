@@ -2,4 +2,5 @@
 
 pub mod error;
 pub mod exec;
+pub mod math;
 pub mod shape;

@@ -4,6 +4,9 @@
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+pub mod block;
+pub mod copy;
 pub mod isa;
 pub mod portable;
 pub mod simd;
+pub mod sums;

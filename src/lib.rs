@@ -11,5 +11,7 @@ pub mod op;
 pub mod optim;
 pub mod plan;
 pub mod random;
+pub mod recipe;
+pub mod run;
 pub mod shape;
 pub mod tape;

@@ -1,8 +1,10 @@
 //! metatape: a tape whose gradients are tape again, and what is built on it.
 
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod exec;
+pub mod experiment;
 pub mod loss;
 pub mod math;
 pub mod meta;

@@ -111,7 +111,11 @@ pub fn resolve(text: &str, file: &str, name: &str, overrides: &[Override]) -> Re
     let recipe: Recipe = Value::Table(root)
         .try_into()
         .map_err(|e: toml::de::Error| Error::input(format!("{file}: {}", e.message())))?;
-    recipe.consistent().map_err(|why| Error::input(format!("{file}: {why}")))?;
+    recipe.consistent().map_err(|why| {
+        let changes: Vec<&str> = overrides.iter().map(|change| change.origin.as_str()).collect();
+        let with = if changes.is_empty() { "" } else { " with " };
+        Error::input(format!("{file}{with}{}: {why}", changes.join(" ")))
+    })?;
     Ok(recipe)
 }
 
@@ -127,7 +131,9 @@ impl Recipe {
         }
         let (inputs, outputs) = match tasks.kind {
             TaskKind::Sine if model.kind != ModelKind::Mlp => {
-                return Err("tasks.kind = \"sine\" has no pictures; expected model.kind = \"mlp\"".into());
+                return Err(
+                    "tasks.kind = \"sine\" has no pictures; expected model.kind = \"mlp\"".into()
+                );
             }
             TaskKind::Sine => (1, 1),
             TaskKind::Omniglot => (28 * 28, tasks.ways),

@@ -20,6 +20,11 @@ impl Recipe {
         let section = |key: &Key| key.path.split_once('.').map_or("", |(section, _)| section);
         let line = |key: &Key, value: &Value| {
             let name = key.path.strip_prefix(section(key)).unwrap_or(key.path);
+            let value = match value {
+                // 1e-8 rather than 0.00000001.
+                Value::Float(x) if *x != 0.0 && x.abs() < 1e-4 => format!("{x:e}"),
+                value => value.to_string(),
+            };
             format!("{} = {value}", name.trim_start_matches('.'))
         };
         let width = rows.iter().map(|(key, value)| line(key, value).len()).filter(|&n| n < 40);
@@ -60,5 +65,6 @@ impl Recipe {
 /// FNV-1a, 64 bits, of parts read as one text: a fingerprint against accidents, not against attackers.
 pub(crate) fn fnv1a<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     let bytes = parts.into_iter().flatten();
-    bytes.fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes
+        .fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }

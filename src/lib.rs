@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod error;
 pub mod recipe;
+pub mod report;
 pub mod run;
 pub mod shape;

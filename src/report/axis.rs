@@ -104,6 +104,7 @@ pub fn number(v: f64) -> String {
     let v = if v.abs() < 1e-12 { 0.0 } else { v };
     match v.abs() {
         0.0 => "0".into(),
+        a if !a.is_finite() => "not finite".into(),
         a if !(1e-3..1e7).contains(&a) => format!("{v:.0e}"),
         a if a >= 1000.0 => {
             let digits = format!("{:.0}", a);

@@ -10,7 +10,7 @@ use super::html::escape;
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 58.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 22.0;
 const BOTTOM: f64 = 44.0;
 /// Colours of the style.
 const COLOURS: usize = 6;
@@ -193,19 +193,14 @@ impl BarChart {
     pub fn svg(&self) -> String {
         let names: Vec<&str> = self.series.iter().map(|(name, _)| name.as_str()).collect();
         let (legend, top) = legend(&names, |_| Mark::Dots);
-        let shown = self.series.iter().flat_map(|(_, values)| values.iter().flatten());
-        // A bar's length is its value, so that 0 belongs to the axis.
-        let ends =
-            shown.flat_map(|(v, ci)| [v - ci, *v, v + ci]).chain((!self.y.log).then_some(0.0));
-        let mut y = Scale::new(&self.y, ends, true, HEIGHT - BOTTOM, top);
-        if !self.y.log {
-            let all = self.series.iter().flat_map(|(_, values)| values.iter().flatten());
-            let (mut low, mut high) = (0.0f64, 0.0f64);
-            for (v, ci) in all {
-                (low, high) = (low.min((v - ci) * 1.08), high.max((v + ci) * 1.08));
-            }
-            y = Scale::new(&self.y, [low, high].into_iter(), low == high, HEIGHT - BOTTOM, top);
+        // A bar's length is its value, so that 0 belongs to the axis; air only where a bar ends.
+        let (mut low, mut high) = if self.y.log { (f64::MAX, f64::MIN) } else { (0.0, 0.0) };
+        let bars = self.series.iter().flat_map(|(_, values)| values.iter().flatten());
+        for end in bars.flat_map(|&(v, ci)| [v - ci, v, v + ci]).filter(|v| drawable(&self.y, *v)) {
+            let air = if self.y.log { 1.0 } else { 1.08 };
+            (low, high) = (f64::min(low, end * air), f64::max(high, end * air));
         }
+        let y = Scale::new(&self.y, [low, high].into_iter(), self.y.log, HEIGHT - BOTTOM, top);
         let x_axis = Axis::default();
         let x = Scale::new(
             &x_axis,
@@ -239,7 +234,7 @@ impl BarChart {
                     svg,
                     r#"<rect class="f{colour}" x="{left:.1}" y="{up:.1}" width="{width:.1}" height="{height:.1}" opacity=".75"><title>{tip}</title></rect>"#
                 );
-                if ci > 0.0 {
+                if ci > 0.0 && ci.is_finite() {
                     let ends =
                         [value + ci, value - ci].map(|v| y.pixel(v).unwrap_or(HEIGHT - BOTTOM));
                     whisker(&mut svg, colour, left + width / 2.0, ends[0], ends[1]);
@@ -249,6 +244,10 @@ impl BarChart {
         svg.push_str("</svg>");
         svg
     }
+}
+
+fn drawable(axis: &Axis, v: f64) -> bool {
+    v.abs() < 1e299 && (!axis.log || v > 0.0)
 }
 
 /// Grid, ticks and labels; the SVG stays open.

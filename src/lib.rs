@@ -14,6 +14,7 @@ pub mod optim;
 pub mod plan;
 pub mod random;
 pub mod recipe;
+pub mod report;
 pub mod run;
 pub mod shape;
 pub mod tape;

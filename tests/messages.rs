@@ -44,7 +44,7 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["run", "--set", "optimizer.kind=adm"], "did you mean \"adam\"?"),
         (&["run", "--set", "kind=mlp"], "could be tasks.kind or model.kind"),
         (&["run", "--set", "train=5"], "is a section, not a key"),
-        (&["run", "--set", "shots=19"], "a character has 20 pictures"),
+        (&["run", "--set", "shots=2", "--set", "tasks.queries=19"], "a character has 20 pictures"),
         (
             &["run", "sinusoid", "--set", "ways=5"],
             "tasks.ways has a meaning only where tasks.kind is omniglot",
@@ -58,7 +58,7 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["run", "--seeds", "3..1"], "expected A..B"),
         (&["run", "--seed", "one"], "expected a whole number"),
         (&["run", "--device", "gpux"], "expected auto, cpu, gpu, gpu:N or reference"),
-        (&["run", "--threads", "-1"], "--threads"),
+        (&["run", "--threads", "-1"], "threads = -1 is out of range"),
         (&["run", "--frobnicate"], "unexpected argument"),
         (&["run", "nowhere/x.toml"], "cannot read nowhere/x.toml"),
         (&["run", "--resume", "nowhere"], "nowhere is not the folder of a run"),

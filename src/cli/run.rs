@@ -26,10 +26,10 @@ pub struct Flags {
     #[arg(long)]
     pub device: Option<String>,
     /// Threads of `cpu`; 0 takes all cores
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub threads: Option<String>,
     /// Seed of the start and of every random number of training
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    #[arg(long, value_name = "N", conflicts_with = "seeds", allow_negative_numbers = true)]
     pub seed: Option<String>,
     /// Run all these seeds, both ends included
     #[arg(long, value_name = "A..B")]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::output;
 use crate::error::{Error, Result};
-use crate::recipe::{self, Device, Override, Recipe, builtin};
+use crate::experiment;
+use crate::recipe::{self, Override, Recipe, builtin};
 use crate::run::{Run, Summary, interrupt};
 
 /// Run a recipe: train, evaluate, write a report into runs/RECIPE/N/
@@ -91,21 +92,6 @@ impl Flags {
     }
 }
 
-/// What a run will cost, known before it begins.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Estimate {
-    pub parameters: u64,
-    pub steps: u64,
-    /// Floating-point operations of one meta-step.
-    pub flops_per_step: f64,
-    /// Memory of the largest plan.
-    pub peak_bytes: u64,
-    /// Of the whole run, evaluation included.
-    pub seconds: f64,
-    /// What it was estimated for.
-    pub device: Device,
-}
-
 pub fn main(args: &Args) -> Result<()> {
     let flags = &args.flags;
     let overrides = flags.overrides()?;
@@ -161,7 +147,8 @@ fn results(summary: &Summary) -> String {
 }
 
 fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
-    let cost = estimate(recipe)?;
+    let experiment = experiment::from_recipe(recipe)?;
+    let cost = experiment::estimate(&experiment, args.flags.data.as_deref())?;
     if args.flags.json {
         let recipe = serde_json::to_value(recipe).expect("a recipe is plain data");
         let both = serde_json::json!({ "recipe": recipe, "estimate": cost });
@@ -183,12 +170,7 @@ fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
     ))
 }
 
-/// SEAM: plans the recipe and asks the plan.
-fn estimate(_recipe: &Recipe) -> Result<Estimate> {
-    Err(super::not_connected("run --dry-run"))
-}
-
-/// SEAM: trains, evaluates, calls `run.finish` and returns the summary.
-fn train(_run: &mut Run, _flags: &Flags) -> Result<Summary> {
-    Err(super::not_connected("run"))
+/// Trains, evaluates, writes the run's files and returns the summary.
+fn train(run: &mut Run, flags: &Flags) -> Result<Summary> {
+    experiment::run(run, flags.data.as_deref(), flags.quiet)
 }

@@ -2,6 +2,7 @@
 //!
 //! `reference` walks the tape in f64; `cpu` and `gpu` run a [`crate::plan::Plan`].
 
+pub mod cpu;
 pub mod reference;
 
 use crate::error::Result;
@@ -83,6 +84,7 @@ pub fn compile(
 ) -> Result<Box<dyn Program>> {
     match options.device {
         Device::Reference => Ok(Box::new(reference::Reference::new(tape, outputs, state))),
-        _ => Err(crate::error::Error::input("only `reference` yet")),
+        Device::Auto | Device::Cpu => Ok(Box::new(cpu::Cpu::new(tape, outputs, state, options)?)),
+        Device::Gpu(_) => Err(crate::error::Error::input("no `gpu` yet")),
     }
 }

@@ -12,6 +12,7 @@ pub mod conv;
 pub mod copy;
 pub mod isa;
 pub mod kernels;
+pub mod matmul;
 pub mod measure;
 pub mod portable;
 pub mod simd;

@@ -1,5 +1,6 @@
 //! metatape: a tape whose gradients are tape again, and what is built on it.
 
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod exec;
@@ -8,6 +9,7 @@ pub mod op;
 pub mod plan;
 pub mod random;
 pub mod recipe;
+pub mod report;
 pub mod run;
 pub mod shape;
 pub mod tape;

@@ -2,6 +2,7 @@
 //!
 //! `reference` walks the tape in f64; `cpu` and `gpu` run a [`crate::plan::Plan`].
 
+pub mod cpu;
 pub mod reference;
 
 use crate::error::Result;

@@ -28,7 +28,8 @@ pub enum Arg {
     Load(usize),
     /// The result of `Sweep::program[k]`, an earlier instruction.
     Value(usize),
-    Number(f32),
+    /// The same number everywhere; executors round it to their element type.
+    Number(f64),
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -8,5 +8,7 @@ pub mod math;
 pub mod op;
 pub mod plan;
 pub mod random;
+pub mod recipe;
+pub mod run;
 pub mod shape;
 pub mod tape;

@@ -1,6 +1,8 @@
 //! Plans mean what their tapes mean: every pass alone and all together, run in f64 by
 //! `plan::interpret`, against the reference. Tolerance: reordered sums in f64, 1e-9 of the scale.
 
+use metatape::exec::Program;
+use metatape::exec::cpu::{Cpu, isa::Isa};
 use metatape::exec::reference::evaluate;
 use metatape::op::{Along, Window};
 use metatape::plan::interpret::interpret;
@@ -43,6 +45,9 @@ fn check(name: &str, shapes: &[&[usize]], program: impl for<'t> Fn(&[Var<'t>]) -
         for memory in [Memory::AllTasks, Memory::PerWorker] {
             let plan = Plan::with(&tape, &outputs, &[], memory, passes);
             let got = interpret(&plan, &values);
+            if memory == Memory::PerWorker {
+                on_cpu(name, pass, &plan, &values, &want);
+            }
             for (k, (got, want)) in got.iter().zip(&want).enumerate() {
                 let scale = want.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
                 for (i, (a, b)) in got.iter().zip(want).enumerate() {
@@ -52,6 +57,44 @@ fn check(name: &str, shapes: &[&[usize]], program: impl for<'t> Fn(&[Var<'t>]) -
                     );
                 }
             }
+        }
+    }
+}
+
+/// The same plan on `cpu`: every instruction set, 1 and 3 threads with the same bits. Tolerance 2e-4:
+/// these programs are ill-conditioned on purpose (normalisation of few values, exponentials), f32 has
+/// 1e-7 and second derivatives multiply that by about a thousand.
+fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<f64>]) {
+    for isa in Isa::supported() {
+        let mut bits: Option<Vec<Vec<u32>>> = None;
+        for threads in [1, 3] {
+            let mut cpu = Cpu::run_plan(plan.clone(), isa, threads, None).unwrap();
+            for (slot, values) in values.iter().enumerate() {
+                cpu.write_f64(slot, values);
+            }
+            cpu.run().unwrap();
+            cpu.run().unwrap(); // a second run finds its memory used
+            let got: Vec<Vec<f32>> = want
+                .iter()
+                .enumerate()
+                .map(|(k, want)| {
+                    let mut got = vec![0.0; want.len()];
+                    cpu.read(k, &mut got).unwrap();
+                    got
+                })
+                .collect();
+            for (k, (got, want)) in got.iter().zip(want).enumerate() {
+                let scale = want.iter().fold(1e-2f64, |m, v| m.max(v.abs()));
+                for (i, (a, b)) in got.iter().zip(want).enumerate() {
+                    assert!(
+                        (*a as f64 - b).abs() <= 2e-4 * scale,
+                        "{name}, {pass}, cpu {isa:?} {threads} threads, output {k} [{i}]: {a}, reference {b}"
+                    );
+                }
+            }
+            let now: Vec<Vec<u32>> =
+                got.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect();
+            assert!(bits.get_or_insert(now.clone()) == &now, "{name}: bits depend on threads");
         }
     }
 }

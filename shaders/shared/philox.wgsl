@@ -6,7 +6,7 @@
 //            however many tasks run together.
 // Layout     key = (seed, stream), counter = (element, step, task, 0).
 // Dispatch   None of its own: functions for other shaders to import.
-// Twin       src/random.rs (`philox`, `uniform24`). Compared by tests/data.rs.
+// Twin       src/random.rs (`philox`, `uniform24`). Compared by tests/random.rs.
 // Tolerance  None: equal bit for bit. u32 arithmetic is exact, and 24 bits fit an f32.
 
 // The upper half of a * b; the lower half is the ordinary product.

@@ -89,7 +89,7 @@ pub fn write(ink: &[u8]) -> Vec<u8> {
             let level = |x: usize| {
                 let tile = line / SIDE * DRAWERS + x / SIDE;
                 let ink = ink[tile * TILE + line % SIDE * SIDE + x % SIDE];
-                15 - (ink + 8) / 17
+                15 - ((ink as u16 + 8) / 17) as u8
             };
             lines.push(level(x) << 4 | level(x + 1));
         }

@@ -84,6 +84,7 @@ pub fn compile(
 ) -> Result<Box<dyn Program>> {
     match options.device {
         Device::Reference => Ok(Box::new(reference::Reference::new(tape, outputs, state))),
-        _ => Err(crate::error::Error::input("only `reference` yet")),
+        Device::Auto | Device::Cpu => Ok(Box::new(cpu::Cpu::new(tape, outputs, state, options)?)),
+        Device::Gpu(_) => Err(crate::error::Error::input("no `gpu` yet")),
     }
 }

@@ -5,6 +5,7 @@
 //! first. Tests hold plain = fast = reference.
 
 pub mod cut;
+pub mod explain;
 pub mod graph;
 pub mod interpret;
 pub mod kernel;

@@ -26,3 +26,13 @@ fn all_pass(device: Device, plain: bool) {
 fn every_case_passes_on_the_reference() {
     all_pass(Device::Reference, false);
 }
+
+#[test]
+fn every_case_passes_on_cpu() {
+    all_pass(Device::Cpu, false);
+}
+
+#[test]
+fn every_case_passes_on_cpu_with_the_plain_plan() {
+    all_pass(Device::Cpu, true);
+}

@@ -256,7 +256,7 @@ fn source<'t>(tape: &'t Tape, op: &str, attrs: &Attrs) -> Checked<Var<'t>> {
 }
 
 /// A number in [−1, 1) from a place and a seed, exact in f32.
-fn hash_uniform(place: u32, seed: u32) -> f64 {
+pub(super) fn hash_uniform(place: u32, seed: u32) -> f64 {
     let mut h = place.wrapping_mul(0x9E37_79B9).wrapping_add(seed);
     h ^= h >> 16;
     h = h.wrapping_mul(0x7FEB_352D);
@@ -397,11 +397,14 @@ fn several<'t>(op: &str, x: &[Var<'t>], attrs: &Attrs) -> Checked<Var<'t>> {
             }
             image(a)?.conv2d_transpose(image(b)?, conv, output_pad)
         }
-        "mse" => {
-            let rest: Vec<usize> = (1..a.shape().rank()).collect();
-            (a - b).square().mean(&rest).squeeze(&rest)
+        "mse" => mse(a, b),
+        "kl_div" => {
+            let t = attrs.number("temperature", None)?;
+            if a.shape().rank() != 3 || t <= 0.0 {
+                return damaged(format!("{} at temperature {t}: 3 axes, above 0", a.shape()));
+            }
+            kl_div(a, b, t)
         }
-        "kl_div" => kl_div(a, b, attrs.number("temperature", None)?)?,
         _ => return damaged("takes one argument"),
     })
 }
@@ -415,15 +418,26 @@ fn conv(attrs: &Attrs) -> Checked<Conv2d> {
     })
 }
 
+/// Logits [T, N, C] and labels [T, N] -> [T]: the mean over N of −log_softmax(logits)[label].
+pub(super) fn cross_entropy<'t>(logits: Var<'t>, labels: Var<'t>) -> Var<'t> {
+    let [tasks, rows] = [labels.shape()[0], labels.shape()[1]];
+    let chosen = logits.log_softmax(2).take_along(labels.reshape([tasks, rows, 1]), 2);
+    (-chosen.mean(&[1])).squeeze(&[1, 2])
+}
+
+/// The mean of (a − b)² over all axes but the first -> [T].
+pub(super) fn mse<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    let rest: Vec<usize> = (1..a.shape().rank()).collect();
+    (a - b).square().mean(&rest).squeeze(&rest)
+}
+
 /// Student and teacher [T, N, C] -> [T]: t²·KL(teacher ‖ student) at temperature t, mean over N.
-fn kl_div<'t>(student: Var<'t>, teacher: Var<'t>, t: f64) -> Checked<Var<'t>> {
-    if student.shape().rank() != 3 || t <= 0.0 {
-        return damaged(format!("{} at temperature {t}: 3 axes, above 0", student.shape()));
-    }
+/// Hinton, Vinyals, Dean 2015, section 2. The teacher receives no derivative.
+pub(super) fn kl_div<'t>(student: Var<'t>, teacher: Var<'t>, t: f64) -> Var<'t> {
     let log_p = (teacher.detach() * (1.0 / t)).log_softmax(2);
     let log_q = (student * (1.0 / t)).log_softmax(2);
     let each = (log_p.exp() * (log_p - log_q)).sum(&[2]);
-    Ok((each.mean(&[1]) * (t * t)).squeeze(&[1, 2]))
+    (each.mean(&[1]) * (t * t)).squeeze(&[1, 2])
 }
 
 /// Functions with an argument of labels or indices.
@@ -438,9 +452,7 @@ fn indexed<'t>(op: &str, attrs: &Attrs, args: &[Value<'t, '_>]) -> Checked<Var<'
             if shape.rank() != 3 || which.rank() != 2 || which[1] != shape[1] {
                 return damaged(format!("logits {shape} and labels {which}"));
             }
-            let labels = index(args[1], shape[2])?;
-            let chosen = x.log_softmax(2).take_along(labels.reshape([which[0], which[1], 1]), 2);
-            (-chosen.mean(&[1])).squeeze(&[1, 2])
+            cross_entropy(x, index(args[1], shape[2])?)
         }
         "take_along" => {
             let axis = attrs.axis("axis", shape)?;

@@ -19,6 +19,16 @@ unsafe fn first(n: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
 }
 
+/// 2 to the power of `n`, an integer in -126 ..= 127.
+#[inline(always)]
+fn exp2i(n: F32x8) -> F32x8 {
+    // Safety: a value exists, hence the instruction set does.
+    unsafe {
+        let n = _mm256_add_epi32(_mm256_cvttps_epi32(n.0), _mm256_set1_epi32(127));
+        F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(n)))
+    }
+}
+
 // Safety of the bodies: a value exists, hence the instruction set does; pointers as the trait demands.
 impl Lanes for F32x8 {
     const N: usize = 8;
@@ -98,12 +108,11 @@ impl Lanes for F32x8 {
             Self(_mm256_or_ps(_mm256_andnot_ps(s, self.0), _mm256_and_ps(s, sign.0)))
         }
     }
+    /// Two factors, because 2^128 is no float.
     #[inline(always)]
-    fn exp2i(self) -> Self {
-        unsafe {
-            let n = _mm256_add_epi32(_mm256_cvttps_epi32(self.0), _mm256_set1_epi32(127));
-            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(n)))
-        }
+    fn scale2(self, n: Self) -> Self {
+        let half = (n * 0.5).floor();
+        self * exp2i(half) * exp2i(n - half)
     }
     #[inline(always)]
     fn exponent(self) -> Self {

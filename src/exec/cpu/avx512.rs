@@ -102,11 +102,8 @@ impl Lanes for F32x16 {
         }
     }
     #[inline(always)]
-    fn exp2i(self) -> Self {
-        unsafe {
-            let n = _mm512_add_epi32(_mm512_cvttps_epi32(self.0), _mm512_set1_epi32(127));
-            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(n)))
-        }
+    fn scale2(self, n: Self) -> Self {
+        Self(unsafe { _mm512_scalef_ps(self.0, n.0) })
     }
     #[inline(always)]
     fn exponent(self) -> Self {

@@ -63,12 +63,12 @@ pub trait Lanes:
     fn fma(self, b: Self, c: Self) -> Self;
     fn sqrt(self) -> Self;
     fn abs(self) -> Self;
-    /// The largest integer not above; for |x| < 2^31 (beyond, and for NaN, some number).
+    /// The largest integer not above.
     fn floor(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
-    /// 2 to the power of `self`, an integer in -126 ..= 127.
-    fn exp2i(self) -> Self;
+    /// `self` times 2 to the power of `n`, an integer in -252 ..= 254 (else some number; NaN stays).
+    fn scale2(self, n: Self) -> Self;
     /// The exponent of a positive normal number: floor(log2(self)).
     fn exponent(self) -> Self;
     /// A positive normal number without its exponent: in [1, 2).

@@ -58,11 +58,20 @@ impl Lanes for F32x8 {
 
     /// Pairs of rows are interleaved, then pairs of pairs, then the two 128-bit halves are exchanged.
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize) {
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    ) {
         unsafe {
             let mut r = [_mm256_setzero_ps(); 8];
             for (i, r) in r.iter_mut().enumerate() {
-                *r = _mm256_loadu_ps(src.add(i * src_pitch));
+                if i < rows {
+                    *r = Self::load_n(src.add(i * src_pitch), cols).0;
+                }
             }
             let mut t = r;
             for i in 0..4 {
@@ -78,9 +87,14 @@ impl Lanes for F32x8 {
             // r[4 i + c] now holds columns c and c + 4 of the rows 4 i .. 4 i + 4.
             for c in 0..4 {
                 let (low, high) = (r[c], r[4 + c]);
-                _mm256_storeu_ps(dst.add(c * dst_pitch), _mm256_permute2f128_ps::<0x20>(low, high));
-                let below = dst.add((4 + c) * dst_pitch);
-                _mm256_storeu_ps(below, _mm256_permute2f128_ps::<0x31>(low, high));
+                if c < cols {
+                    let column = _mm256_permute2f128_ps::<0x20>(low, high);
+                    Self(column).store_n(dst.add(c * dst_pitch), rows);
+                }
+                if 4 + c < cols {
+                    let column = _mm256_permute2f128_ps::<0x31>(low, high);
+                    Self(column).store_n(dst.add((4 + c) * dst_pitch), rows);
+                }
             }
         }
     }

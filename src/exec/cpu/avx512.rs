@@ -44,11 +44,20 @@ impl Lanes for F32x16 {
 
     /// Pairs of rows are interleaved, then pairs of pairs, then the four 128-bit lanes are exchanged.
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize) {
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    ) {
         unsafe {
             let mut r = [_mm512_setzero_ps(); 16];
             for (i, r) in r.iter_mut().enumerate() {
-                *r = _mm512_loadu_ps(src.add(i * src_pitch));
+                if i < rows {
+                    *r = Self::load_n(src.add(i * src_pitch), cols).0;
+                }
             }
             let mut t = [_mm512_setzero_pd(); 16];
             for i in 0..8 {
@@ -67,11 +76,17 @@ impl Lanes for F32x16 {
                 let odd = _mm512_shuffle_f32x4::<0xdd>(r[c], r[4 + c]);
                 let even2 = _mm512_shuffle_f32x4::<0x88>(r[8 + c], r[12 + c]);
                 let odd2 = _mm512_shuffle_f32x4::<0xdd>(r[8 + c], r[12 + c]);
-                let out = |k: usize| dst.add((4 * k + c) * dst_pitch);
-                _mm512_storeu_ps(out(0), _mm512_shuffle_f32x4::<0x88>(even, even2));
-                _mm512_storeu_ps(out(1), _mm512_shuffle_f32x4::<0x88>(odd, odd2));
-                _mm512_storeu_ps(out(2), _mm512_shuffle_f32x4::<0xdd>(even, even2));
-                _mm512_storeu_ps(out(3), _mm512_shuffle_f32x4::<0xdd>(odd, odd2));
+                let columns = [
+                    _mm512_shuffle_f32x4::<0x88>(even, even2),
+                    _mm512_shuffle_f32x4::<0x88>(odd, odd2),
+                    _mm512_shuffle_f32x4::<0xdd>(even, even2),
+                    _mm512_shuffle_f32x4::<0xdd>(odd, odd2),
+                ];
+                for (k, column) in columns.into_iter().enumerate() {
+                    if 4 * k + c < cols {
+                        Self(column).store_n(dst.add((4 * k + c) * dst_pitch), rows);
+                    }
+                }
             }
         }
     }

@@ -98,7 +98,7 @@ pub fn bench_kernels(isa: Isa) -> Vec<Speed> {
             found.push(conv_speed(isa, size, c, stride, side));
         }
     }
-    for sizes in [[10, 40, 40], [40, 40, 10], [10, 1, 40], [5, 5, 64], [245, 64, 576], [1024; 3]] {
+    for sizes in [[10, 40, 40], [40, 40, 10], [10, 1, 40], [5, 5, 64], [245, 64, 576], [512; 3]] {
         for (what, transposed) in
             [("A B", [false, false]), ("Aᵀ B", [true, false]), ("A Bᵀ", [false, true])]
         {
@@ -144,9 +144,11 @@ fn product_speed(isa: Isa, what: &str, [m, n, k]: [usize; 3], transposed: [bool;
 
 fn block_speeds(isa: Isa) -> Vec<Speed> {
     let (rows, lanes) = (16, 64);
-    let (mut data, mut out) = (Floats::new(3 * rows * lanes), Floats::new(rows * lanes));
+    // Some lines apart: operands a multiple of 4 KB apart would wait for each other.
+    let apart = rows * lanes + 48;
+    let (mut data, mut out) = (Floats::new(3 * apart), Floats::new(rows * lanes));
     let (data, out) = (data.ptr().cast_const(), out.ptr());
-    let map = |k: usize| Arg::Map(data.wrapping_add(k * rows * lanes), lanes);
+    let map = |k: usize| Arg::Map(data.wrapping_add(k * apart), lanes);
     let lane = Arg::Lane(data);
     let cases = [
         ("x * y + z", BlockOp::MulAdd, [map(0), map(1), map(2)]),

@@ -75,9 +75,16 @@ impl Lanes for P8 {
         }
     }
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize) {
-        for c in 0..8 {
-            for r in 0..8 {
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    ) {
+        for c in 0..cols {
+            for r in 0..rows {
                 unsafe { *dst.add(c * dst_pitch + r) = *src.add(r * src_pitch + c) };
             }
         }
@@ -204,8 +211,17 @@ impl Lanes for f32 {
         }
     }
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, _: usize, dst: *mut f32, _: usize) {
-        unsafe { *dst = *src }
+    unsafe fn transpose(
+        src: *const f32,
+        _: usize,
+        dst: *mut f32,
+        _: usize,
+        rows: usize,
+        cols: usize,
+    ) {
+        if rows * cols > 0 {
+            unsafe { *dst = *src }
+        }
     }
 
     /// Fused only where the target always has the instruction: elsewhere it would be a library call.

@@ -47,10 +47,18 @@ pub trait Lanes:
     /// # Safety
     /// `p` is writable for `n` floats.
     unsafe fn store_n(self, p: *mut f32, n: usize);
-    /// The `N` x `N` block at `src` (rows `src_pitch` apart) to `dst`, rows and columns exchanged.
+    /// The block of `rows` x `cols` (each at most `N`) at `src`, rows `src_pitch` apart, to `dst`, rows and
+    /// columns exchanged; nothing else is touched.
     /// # Safety
     /// Both blocks lie in memory and do not overlap; the instruction set is there.
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize);
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    );
 
     /// The same number in all lanes.
     #[inline(always)]

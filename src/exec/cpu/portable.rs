@@ -1,6 +1,9 @@
 //! Lanes without intrinsics: an array of eight, which the compiler turns into what the target has, and
 //! one `f32` alone. Runs on every processor Rust knows. Twin of [`super::avx512`] and [`super::avx2`].
 
+// The index names a lane, the same one in every array.
+#![allow(clippy::needless_range_loop)]
+
 use super::simd::{Lanes, operators};
 
 /// Eight floats.
@@ -22,7 +25,7 @@ each!(plus = +, minus = -, times = *, over = /);
 operators!(P8, Add add plus, Sub sub minus, Mul mul times, Div div over);
 
 impl P8 {
-    /// The scalar instance, lane by lane.
+    /// Lane by lane. A closure is inlined here: no wrapper with other features stands around it.
     #[inline(always)]
     fn map(self, f: impl Fn(f32) -> f32) -> Self {
         let mut out = self;

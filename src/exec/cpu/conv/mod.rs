@@ -16,6 +16,7 @@ mod windows;
 use super::copy::gather;
 use super::isa::Isa;
 use super::kernels::{self, ROWS, Run, Tile, Walk, column_block};
+pub use crate::op::Side;
 use border::Border;
 use std::ops::Range;
 use windows::{Axis, Chains};
@@ -38,14 +39,6 @@ pub struct ConvGeo {
     pub pad: [usize; 4],
     pub dilation: [usize; 2],
     pub groups: usize,
-}
-
-/// Which partial derivative of F a plan computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    Output,
-    Input,
-    Weight,
 }
 
 /// Result pixels reached by the same taps: one phase of the input side, all pixels of the output side.

@@ -1,0 +1,19 @@
+//! The recipes inside the program: one file of `recipes/` each, so that a binary alone can run them.
+
+/// What `metatape` runs when it is told nothing.
+pub const DEFAULT: &str = "omniglot-5w1s";
+
+const ALL: [(&str, &str); 4] = [
+    ("omniglot-5w1s", include_str!("../../recipes/omniglot-5w1s.toml")),
+    ("omniglot-5w5s", include_str!("../../recipes/omniglot-5w5s.toml")),
+    ("omniglot-20w1s", include_str!("../../recipes/omniglot-20w1s.toml")),
+    ("sinusoid", include_str!("../../recipes/sinusoid.toml")),
+];
+
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    ALL.iter().map(|(name, _)| *name)
+}
+
+pub fn text(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}

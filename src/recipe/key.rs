@@ -96,7 +96,9 @@ impl Kind {
                 }
                 Ok(Value::Array(seen))
             }
-            Kind::Flag => value.as_bool().map(Value::Boolean).ok_or("; expected true or false".into()),
+            Kind::Flag => {
+                value.as_bool().map(Value::Boolean).ok_or("; expected true or false".into())
+            }
             Kind::Text => match value.as_str() {
                 Some(s) if !s.contains(char::is_control) && s.len() <= 200 => Ok(value.clone()),
                 _ => Err("; expected one line of text, at most 200 bytes".into()),

@@ -127,7 +127,9 @@ impl Recipe {
         }
         let (inputs, outputs) = match tasks.kind {
             TaskKind::Sine if model.kind != ModelKind::Mlp => {
-                return Err("tasks.kind = \"sine\" has no pictures; expected model.kind = \"mlp\"".into());
+                return Err(
+                    "tasks.kind = \"sine\" has no pictures; expected model.kind = \"mlp\"".into()
+                );
             }
             TaskKind::Sine => (1, 1),
             TaskKind::Omniglot => (28 * 28, tasks.ways),

@@ -69,7 +69,8 @@ fn flatten(
     each: &mut dyn FnMut(&str, &Value, usize) -> Result<()>,
 ) -> Result<()> {
     for (name, span) in spans {
-        let (path, value) = (format!("{prefix}{}", name.get_ref()), &values[name.get_ref().as_ref()]);
+        let (path, value) =
+            (format!("{prefix}{}", name.get_ref()), &values[name.get_ref().as_ref()]);
         match (value, span.get_ref()) {
             (Value::Table(inner), DeValue::Table(spans)) if !inner.is_empty() => {
                 flatten(inner, spans, &format!("{path}."), each)?;

@@ -64,7 +64,10 @@ impl Checkpoint {
         let parts = parts.map(|((name, shape, _), bytes)| (name.as_str(), &shape[..], &bytes[..]));
         header.checksum = checksum(&header, parts);
         let text = serde_json::to_string(&header).expect("a header is plain data");
-        let named = tensors.iter().zip(&bytes).map(|((name, shape, _), b)| (name.as_str(), &shape[..], &b[..]));
+        let named = tensors
+            .iter()
+            .zip(&bytes)
+            .map(|((name, shape, _), b)| (name.as_str(), &shape[..], &b[..]));
         write_atomic(path, &pack(named, "metatape", text))
     }
 
@@ -81,18 +84,22 @@ impl Checkpoint {
             ))
         };
         if !path.is_file() {
-            return Err(Error::input(format!("{shown} does not exist; expected a checkpoint of metatape")));
+            return Err(Error::input(format!(
+                "{shown} does not exist; expected a checkpoint of metatape"
+            )));
         }
         let bytes = std::fs::read(path).map_err(|e| io_error("read", path, &e))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
-        let text = metadata.metadata().as_ref().and_then(|m| m.get("metatape")).ok_or_else(|| {
-            Error::input(format!(
-                "{shown} is a safetensors file of {} tensors without the entry \"metatape\"; \
+        let (_, metadata) =
+            SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let text =
+            metadata.metadata().as_ref().and_then(|m| m.get("metatape")).ok_or_else(|| {
+                Error::input(format!(
+                    "{shown} is a safetensors file of {} tensors without the entry \"metatape\"; \
                  expected a checkpoint that metatape wrote",
-                file.len()
-            ))
-        })?;
+                    file.len()
+                ))
+            })?;
         let header: Header = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
         if header.format != FORMAT {
             return Err(Error::input(format!(
@@ -116,7 +123,8 @@ impl Checkpoint {
                 header.recipe_hash
             )));
         }
-        let tensors = views.iter().map(|(name, v)| (name.to_string(), v.shape().to_vec(), to_f32(v.data())));
+        let tensors =
+            views.iter().map(|(name, v)| (name.to_string(), v.shape().to_vec(), to_f32(v.data())));
         Ok(Checkpoint {
             step: header.step,
             recipe_hash: header.recipe_hash,
@@ -130,17 +138,22 @@ impl Checkpoint {
     ///
     /// Fails where the checkpoint is of another model, naming the first difference.
     pub fn matching(&self, expected: &[(String, Vec<usize>)]) -> Result<Vec<&[f32]>> {
-        let other = |why: String| Error::input(format!("the checkpoint is of another model: {why}"));
+        let other =
+            |why: String| Error::input(format!("the checkpoint is of another model: {why}"));
         let found: HashMap<&str, &Named> = self.tensors.iter().map(|t| (t.0.as_str(), t)).collect();
         let values = expected.iter().map(|(name, shape)| match found.get(name.as_str()) {
             Some((_, s, values)) if s == shape => Ok(&values[..]),
-            Some((_, s, _)) => Err(other(format!("{name} has the shape {s:?}, expected {shape:?}"))),
+            Some((_, s, _)) => {
+                Err(other(format!("{name} has the shape {s:?}, expected {shape:?}")))
+            }
             None => Err(other(format!("it has no {name} {shape:?}"))),
         });
         let values = values.collect::<Result<Vec<_>>>()?;
         let extra = self.tensors.iter().find(|(name, ..)| !expected.iter().any(|(e, _)| e == name));
         match extra {
-            Some((name, shape, _)) => Err(other(format!("it has {name} {shape:?}, which this one has not"))),
+            Some((name, shape, _)) => {
+                Err(other(format!("it has {name} {shape:?}, which this one has not")))
+            }
             None => Ok(values),
         }
     }
@@ -149,7 +162,8 @@ impl Checkpoint {
 /// Writes tensors and one entry of metadata as a safetensors file that other programs can read.
 pub fn save_model(path: &Path, tensors: &[Named], metadata: &serde_json::Value) -> Result<()> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|(_, _, values)| to_bytes(values)).collect();
-    let named = tensors.iter().zip(&bytes).map(|((name, shape, _), b)| (name.as_str(), &shape[..], &b[..]));
+    let named =
+        tensors.iter().zip(&bytes).map(|((name, shape, _), b)| (name.as_str(), &shape[..], &b[..]));
     write_atomic(path, &pack(named, "metatape", metadata.to_string()))
 }
 
@@ -160,9 +174,11 @@ fn pack<'a>(
     entry: &str,
     text: String,
 ) -> Vec<u8> {
-    let views = named.map(|(name, shape, bytes)| match TensorView::new(Dtype::F32, shape.to_vec(), bytes) {
-        Ok(view) => (name, view),
-        Err(why) => panic!("{name} {shape:?}: {why}"),
+    let views = named.map(|(name, shape, bytes)| {
+        match TensorView::new(Dtype::F32, shape.to_vec(), bytes) {
+            Ok(view) => (name, view),
+            Err(why) => panic!("{name} {shape:?}: {why}"),
+        }
     });
     let metadata = HashMap::from([(entry.to_string(), text)]);
     match safetensors::serialize(views.collect::<Vec<_>>(), Some(metadata)) {
@@ -171,7 +187,10 @@ fn pack<'a>(
     }
 }
 
-fn checksum<'a>(header: &Header, tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>) -> String {
+fn checksum<'a>(
+    header: &Header,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
+) -> String {
     let Header { format, step, recipe_hash, metrics_bytes, extra, .. } = header;
     let head = format!("{format} {step} {recipe_hash:?} {metrics_bytes} {extra}");
     let mut sum = fnv1a([head.as_bytes()]);
@@ -205,7 +224,8 @@ impl Policy {
 
     /// Whether to save after `step` steps, `elapsed` after the start of this process.
     pub fn due(&mut self, step: u64, elapsed: Duration) -> bool {
-        let by_time = self.seconds > 0.0 && (elapsed.saturating_sub(self.last)).as_secs_f64() >= self.seconds;
+        let by_time =
+            self.seconds > 0.0 && (elapsed.saturating_sub(self.last)).as_secs_f64() >= self.seconds;
         let by_steps = self.steps > 0 && step.is_multiple_of(self.steps);
         if by_time || by_steps {
             self.last = elapsed;

@@ -69,9 +69,11 @@ pub fn io_error(verb: &str, path: &Path, e: &io::Error) -> Error {
         | ErrorKind::IsADirectory
         | ErrorKind::InvalidFilename
         | ErrorKind::ReadOnlyFilesystem => Error::Input(line),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Error::Machine(
-            format!("{line}; nothing half-written was left, free some space and start again"),
-        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            Error::Machine(format!(
+                "{line}; nothing half-written was left, free some space and start again"
+            ))
+        }
         _ => Error::Machine(line),
     }
 }

@@ -25,14 +25,7 @@ pub enum Line {
         values: BTreeMap<String, Option<f64>>,
     },
     /// A figure on test tasks, named as in `summary.json`; `ci95` is the half-width.
-    Evaluate {
-        seed: u64,
-        step: u64,
-        name: String,
-        value: Option<f64>,
-        ci95: Option<f64>,
-        n: u64,
-    },
+    Evaluate { seed: u64, step: u64, name: String, value: Option<f64>, ci95: Option<f64>, n: u64 },
     /// A fallback, a solver that did not converge, something non-finite.
     Event { seed: u64, step: u64, event: String, text: String },
 }
@@ -74,7 +67,8 @@ impl Metrics {
     pub fn open(path: &Path, keep: u64) -> Result<Self> {
         let why = |e: std::io::Error| io_error("open", path, &e);
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(why)?;
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(path).map_err(why)?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(Error::input(format!(
                 "{}: another process is writing to this run; wait for it or stop it",
@@ -121,7 +115,8 @@ pub fn read(path: &Path) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (i, text) in BufReader::new(file).lines().enumerate() {
         let text = text.map_err(|e| io_error("read", path, &e))?;
-        let why = |e| Error::input(format!("{}, line {}: not a metric: {e}", path.display(), i + 1));
+        let why =
+            |e| Error::input(format!("{}, line {}: not a metric: {e}", path.display(), i + 1));
         lines.push(serde_json::from_str(&text).map_err(why)?);
     }
     Ok(lines)

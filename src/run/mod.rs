@@ -133,7 +133,9 @@ impl Run {
             true => format!("the last good checkpoint is in {}", self.folder.path().display()),
             false => "no checkpoint had been due yet".to_string(),
         };
-        Error::Answer(format!("training diverged: {text}; {kept}; try a smaller method.inner_lr or train.optimizer.lr"))
+        Error::Answer(format!(
+            "training diverged: {text}; {kept}; try a smaller method.inner_lr or train.optimizer.lr"
+        ))
     }
 
     /// All lines so far, for the report; the events among them belong into the summary.

@@ -111,7 +111,11 @@ pub fn resolve(text: &str, file: &str, name: &str, overrides: &[Override]) -> Re
     let recipe: Recipe = Value::Table(root)
         .try_into()
         .map_err(|e: toml::de::Error| Error::input(format!("{file}: {}", e.message())))?;
-    recipe.consistent().map_err(|why| Error::input(format!("{file}: {why}")))?;
+    recipe.consistent().map_err(|why| {
+        let changes: Vec<&str> = overrides.iter().map(|change| change.origin.as_str()).collect();
+        let with = if changes.is_empty() { "" } else { " with " };
+        Error::input(format!("{file}{with}{}: {why}", changes.join(" ")))
+    })?;
     Ok(recipe)
 }
 

@@ -152,8 +152,8 @@ fn is_section(path: &str) -> bool {
 /// Why a path is no key, with the nearest that is.
 fn unknown(path: &str) -> String {
     if is_section(path) {
-        let inner = KEYS.iter().filter(|key| key.path.starts_with(&format!("{path}.")));
-        let names: Vec<_> = inner.map(Key::last_part).collect();
+        let inside = |key: &Key| key.path.strip_prefix(path)?.strip_prefix('.');
+        let names: Vec<_> = KEYS.iter().filter_map(inside).collect();
         return format!("{path:?} is a section, not a key; it has {}", names.join(", "));
     }
     let last = path.rsplit('.').next().unwrap_or(path);

@@ -20,6 +20,11 @@ impl Recipe {
         let section = |key: &Key| key.path.split_once('.').map_or("", |(section, _)| section);
         let line = |key: &Key, value: &Value| {
             let name = key.path.strip_prefix(section(key)).unwrap_or(key.path);
+            let value = match value {
+                // 1e-8 rather than 0.00000001.
+                Value::Float(x) if *x != 0.0 && x.abs() < 1e-4 => format!("{x:e}"),
+                value => value.to_string(),
+            };
             format!("{} = {value}", name.trim_start_matches('.'))
         };
         let width = rows.iter().map(|(key, value)| line(key, value).len()).filter(|&n| n < 40);

@@ -97,7 +97,7 @@ fn given(path: &Path) -> Result<(PathBuf, bool)> {
 }
 
 /// Makes `parent/N` for the first N above all there are.
-fn next_free(parent: &Path) -> Result<PathBuf> {
+pub fn next_free(parent: &Path) -> Result<PathBuf> {
     fs::create_dir_all(parent).map_err(|e| io_error("make", parent, &e))?;
     let entries = fs::read_dir(parent).map_err(|e| io_error("read", parent, &e))?;
     let numbers = entries.flatten().filter_map(|e| e.file_name().to_str()?.parse::<u64>().ok());

@@ -6,10 +6,12 @@
 //! let from = match run.resumed.take() { Some(checkpoint) => restore(checkpoint)?, None => 0 };
 //! for step in from..steps {
 //!     let loss = train(step)?;
-//!     run.line(&Line::train(seed, step + 1, &[("loss", loss)]))?;
+//!     run.line(&Line::train(seed, step + 1, &[("loss", loss)]))?;   // and the curve's evaluation, where due
 //!     run.after_step(step + 1, || State { tensors, extra })?;   // checkpoint where due; Ctrl-C ends here
 //! }
 //! ```
+//! All lines of a step are written before its `after_step`: the checkpoint counts them as done. A line written after it
+//! would be cut off by a resumption and, its step being over, never come back.
 
 pub mod checkpoint;
 pub mod files;

@@ -1,0 +1,33 @@
+//! `metatape gradcheck`: derivatives against differences, executors against the reference.
+
+use crate::error::Result;
+use crate::recipe::{self, Device, Override};
+
+/// Check every derivative against finite differences, and executors against the reference
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Check a whole recipe instead; prints the cosine between exact and first-order meta-gradient
+    pub recipe: Option<String>,
+    /// Highest order of derivative
+    #[arg(long, value_name = "1..3", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub order: u8,
+    /// auto, cpu, gpu, gpu:N or reference
+    #[arg(long, default_value = "auto")]
+    pub device: Device,
+    /// Only this operation
+    #[arg(long, value_name = "NAME", conflicts_with = "recipe")]
+    pub op: Option<String>,
+    /// Change a key of the recipe, as in `run`
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "recipe")]
+    pub set: Vec<String>,
+}
+
+/// SEAM: needs tape and executors.
+pub fn main(args: &Args) -> Result<()> {
+    let overrides =
+        args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
+    if let Some(which) = &args.recipe {
+        recipe::load(which, &overrides)?;
+    }
+    Err(super::not_connected("gradcheck"))
+}

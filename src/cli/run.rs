@@ -1,0 +1,194 @@
+//! `metatape run`: a recipe from beginning to end, or on from where it stopped.
+
+use std::path::PathBuf;
+
+use super::output;
+use crate::error::{Error, Result};
+use crate::recipe::{self, Device, Override, Recipe, builtin};
+use crate::run::{Run, Summary, interrupt};
+
+/// Run a recipe: train, evaluate, write a report into runs/RECIPE/N/
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A built-in recipe (`metatape recipes`) or a TOML file
+    pub recipe: Option<String>,
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Each flag that names a key is an override of it.
+#[derive(Debug, clap::Args)]
+pub struct Flags {
+    /// Change a key of the recipe; the last part of its name suffices where it is unique
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// auto, cpu, gpu, gpu:N or reference
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Threads of `cpu`; 0 takes all cores
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<String>,
+    /// Seed of the start and of every random number of training
+    #[arg(long, value_name = "N", conflicts_with = "seeds", allow_negative_numbers = true)]
+    pub seed: Option<String>,
+    /// Run all these seeds, both ends included
+    #[arg(long, value_name = "A..B")]
+    pub seeds: Option<String>,
+    /// Where data sets lie that are not part of the program
+    #[arg(long, value_name = "DIR", env = "METATAPE_DATA")]
+    pub data: Option<PathBuf>,
+    /// The run's folder, new or empty, instead of runs/RECIPE/N
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+    /// Go on with the run in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// Print the resolved recipe and what it will cost, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// No talk and no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl Flags {
+    /// What the flags change; `--set` comes last and so wins.
+    pub fn overrides(&self) -> Result<Vec<Override>> {
+        let one = |key: &str, flag: &str, value: &str| Override {
+            key: key.into(),
+            value: value.into(),
+            origin: format!("--{flag} {value}"),
+        };
+        let mut all = Vec::new();
+        for (key, value) in
+            [("device", &self.device), ("threads", &self.threads), ("seed", &self.seed)]
+        {
+            all.extend(value.as_ref().map(|value| one(key, key, value)));
+        }
+        if let Some(text) = &self.seeds {
+            let ends = text.split_once("..").and_then(|(a, b)| {
+                Some((a.parse::<u64>().ok()?, b.trim_start_matches('=').parse::<u64>().ok()?))
+            });
+            let (first, last) = ends.filter(|(a, b)| a <= b).ok_or_else(|| {
+                Error::input(format!(
+                    "--seeds {text}: expected A..B with A at most B, such as 1..5"
+                ))
+            })?;
+            all.push(Override {
+                origin: format!("--seeds {text}"),
+                ..one("seed", "", &first.to_string())
+            });
+            let count = (last - first).saturating_add(1).to_string();
+            all.push(Override { origin: format!("--seeds {text}"), ..one("seeds", "", &count) });
+        }
+        for text in &self.set {
+            all.push(Override::parse(text)?);
+        }
+        Ok(all)
+    }
+}
+
+/// What a run will cost, known before it begins.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Estimate {
+    pub parameters: u64,
+    pub steps: u64,
+    /// Floating-point operations of one meta-step.
+    pub flops_per_step: f64,
+    /// Memory of the largest plan.
+    pub peak_bytes: u64,
+    /// Of the whole run, evaluation included.
+    pub seconds: f64,
+    /// What it was estimated for.
+    pub device: Device,
+}
+
+pub fn main(args: &Args) -> Result<()> {
+    let flags = &args.flags;
+    let overrides = flags.overrides()?;
+    if flags.dry_run {
+        let recipe = match &flags.resume {
+            Some(dir) => crate::run::Folder::open(dir, &overrides)?.1,
+            None => recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?,
+        };
+        return dry_run(&recipe, args);
+    }
+    let mut run = match &flags.resume {
+        Some(dir) => Run::resume(dir, &overrides)?,
+        None => {
+            let recipe =
+                recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?;
+            Run::start(recipe, flags.out.as_deref())?
+        }
+    };
+    if let (Some(which), Some(dir)) = (&args.recipe, &flags.resume) {
+        let named = recipe::load(which, &[])?.name;
+        if named != run.recipe.name {
+            return Err(Error::input(format!(
+                "{} holds a run of {}, not of {named}; leave the recipe out to go on with it",
+                dir.display(),
+                run.recipe.name
+            )));
+        }
+    }
+    interrupt::listen()?;
+    if !flags.quiet {
+        eprintln!("{}: {} -> {}", run.recipe.name, run.recipe.title, run.folder.path().display());
+        if let Some(checkpoint) = &run.resumed {
+            eprintln!("going on after step {}", checkpoint.step);
+        }
+    }
+    let summary = train(&mut run, flags)?;
+    if flags.json {
+        let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data");
+        return output::print(&(text + "\n"));
+    }
+    let report = run.folder.report();
+    output::print(&format!("{}\nreport: {}\n", results(&summary), report.display()))
+}
+
+/// The results as a table for people.
+fn results(summary: &Summary) -> String {
+    let header = ["result", "value ± 95 %", "n", "seed"].map(str::to_string);
+    let rows = summary.results.iter().map(|f| {
+        let seed = f.seed.map_or("all".to_string(), |seed| seed.to_string());
+        vec![f.name.clone(), output::with_interval(f.value, f.ci95), f.n.to_string(), seed]
+    });
+    output::table(&header, &rows.collect::<Vec<_>>())
+}
+
+fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
+    let cost = estimate(recipe)?;
+    if args.flags.json {
+        let recipe = serde_json::to_value(recipe).expect("a recipe is plain data");
+        let both = serde_json::json!({ "recipe": recipe, "estimate": cost });
+        return output::print(&format!("{both}\n"));
+    }
+    let time = crate::run::progress::duration(std::time::Duration::from_secs_f64(
+        cost.seconds.clamp(0.0, 1e9),
+    ));
+    output::print(&format!(
+        "{}\n# parameters      {}\n# steps           {}\n# flops a step    {:.3e}\n# peak bytes      {} ({:.1} MiB)\n\
+         # expected time   {time} on {}\n",
+        recipe.to_toml(),
+        cost.parameters,
+        cost.steps,
+        cost.flops_per_step,
+        cost.peak_bytes,
+        cost.peak_bytes as f64 / 1024f64.powi(2),
+        cost.device,
+    ))
+}
+
+/// SEAM: plans the recipe and asks the plan.
+fn estimate(_recipe: &Recipe) -> Result<Estimate> {
+    Err(super::not_connected("run --dry-run"))
+}
+
+/// SEAM: trains, evaluates, calls `run.finish` and returns the summary.
+fn train(_run: &mut Run, _flags: &Flags) -> Result<Summary> {
+    Err(super::not_connected("run"))
+}

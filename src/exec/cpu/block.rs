@@ -1,0 +1,396 @@
+//! Pointwise work on a block of `rows` x `lanes` floats: the instructions of a sweep. A block is small
+//! enough to stay in cache, so what counts is how many instructions one vector costs. The lanes are the
+//! channels; an operand that is the same in every row is loaded into registers before the row loop
+//! (measured: 4.2 cycles a vector without that, 1.35 with it).
+//!
+//! Sums of blocks are in [`super::sums`], copies in [`super::copy`].
+
+use super::simd::{Lanes, dispatch};
+
+/// An operand of a block instruction. Element (row r, lane l) is
+#[derive(Clone, Copy, Debug)]
+pub enum Arg {
+    /// `p[r * pitch + l]`,
+    Map(*const f32, usize),
+    /// `p[l]`: one number per lane,
+    Lane(*const f32),
+    /// `p[r * stride]`: one number per row,
+    Row(*const f32, usize),
+    /// always this number.
+    Scalar(f32),
+}
+
+impl Arg {
+    /// The same operand, `rows` rows and `lanes` lanes further on.
+    ///
+    /// # Safety
+    /// The element lies in the operand's memory or right behind it.
+    #[inline(always)]
+    pub unsafe fn offset(self, rows: usize, lanes: usize) -> Arg {
+        unsafe {
+            match self {
+                Arg::Map(p, pitch) => Arg::Map(p.add(rows * pitch + lanes), pitch),
+                Arg::Lane(p) => Arg::Lane(p.add(lanes)),
+                Arg::Row(p, stride) => Arg::Row(p.add(rows * stride), stride),
+                Arg::Scalar(x) => Arg::Scalar(x),
+            }
+        }
+    }
+
+    /// Where row `r` starts, and whether it goes along the lanes (else one number for all of them).
+    #[inline(always)]
+    pub(super) unsafe fn row(&self, r: usize) -> (*const f32, bool) {
+        unsafe {
+            match self {
+                Arg::Map(p, pitch) => (p.add(r * pitch), true),
+                Arg::Lane(p) => (*p, true),
+                Arg::Row(p, stride) => (p.add(r * stride), false),
+                Arg::Scalar(x) => (x as *const f32, false),
+            }
+        }
+    }
+
+    /// Whether rows follow each other without a gap and nothing depends on row or lane alone.
+    #[inline(always)]
+    pub(super) fn is_flat(&self, lanes: usize) -> bool {
+        match self {
+            Arg::Map(_, pitch) => *pitch == lanes,
+            Arg::Scalar(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What one instruction computes for each element, in the order of its operands.
+trait Instruction {
+    fn value<L: Lanes>(a: L, b: L, c: L) -> L;
+}
+
+macro_rules! instructions {
+    ($( $(#[$doc:meta])* $Op:ident $inputs:literal ($a:ident, $b:ident, $c:ident) $value:expr; )+) => {
+        /// An instruction; the operands are `a`, `b`, `c` in this order.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum BlockOp { $( $(#[$doc])* $Op ),+ }
+
+        impl BlockOp {
+            pub const ALL: &[BlockOp] = &[$(BlockOp::$Op),+];
+
+            /// Number of operands; the others are not read.
+            pub fn inputs(self) -> usize {
+                match self { $(BlockOp::$Op => $inputs),+ }
+            }
+        }
+
+        $(
+            struct $Op;
+            impl Instruction for $Op {
+                #[inline(always)]
+                fn value<L: Lanes>($a: L, $b: L, $c: L) -> L { $value }
+            }
+        )+
+    };
+}
+
+instructions! {
+    Add 2 (a, b, _c) a + b;
+    Mul 2 (a, b, _c) a * b;
+    /// 1 / a.
+    Recip 1 (a, _b, _c) a.like(1.0) / a;
+    Exp 1 (a, _b, _c) crate::math::exp_(a);
+    Log 1 (a, _b, _c) crate::math::log_(a);
+    Sqrt 1 (a, _b, _c) a.sqrt();
+    Sin 1 (a, _b, _c) crate::math::sin_(a);
+    Tanh 1 (a, _b, _c) crate::math::tanh_(a);
+    Erf 1 (a, _b, _c) crate::math::erf_(a);
+    /// The larger one; NaN if either is NaN; `b` on ties.
+    Max 2 (a, b, _c) a.max_nan(b);
+    /// 1 where a < b, else 0 (also where either is NaN).
+    Less 2 (a, b, _c) a.less(b);
+    /// `b` where `a` is not 0 (NaN is not 0), else `c`.
+    Select 3 (a, b, c) a.select(b, c);
+    Copy 1 (a, _b, _c) a;
+    /// a * b + c, rounded once where the processor can.
+    MulAdd 3 (a, b, c) a.fma(b, c);
+}
+
+/// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is.
+trait Source<L: Lanes>: std::marker::Copy {
+    type Held<const V: usize>: std::marker::Copy;
+    unsafe fn hold<const V: usize>(self, lane: usize) -> Self::Held<V>;
+    unsafe fn at<const V: usize>(self, held: &Self::Held<V>, r: usize, lane: usize, v: usize) -> L;
+}
+
+/// Read where it lies: [`Arg::Map`].
+#[derive(Clone, Copy)]
+struct Stream(*const f32, usize);
+
+impl<L: Lanes> Source<L> for Stream {
+    type Held<const V: usize> = ();
+    #[inline(always)]
+    unsafe fn hold<const V: usize>(self, _: usize) {}
+    #[inline(always)]
+    unsafe fn at<const V: usize>(self, _: &(), r: usize, lane: usize, v: usize) -> L {
+        unsafe { L::load(self.0.add(r * self.1 + lane + v * L::N)) }
+    }
+}
+
+/// The same in every row, so it stays in registers: [`Arg::Lane`] and [`Arg::Scalar`].
+#[derive(Clone, Copy)]
+enum Fixed {
+    Lane(*const f32),
+    Scalar(f32),
+}
+
+impl<L: Lanes> Source<L> for Fixed {
+    type Held<const V: usize> = [L; V];
+    #[inline(always)]
+    unsafe fn hold<const V: usize>(self, lane: usize) -> [L; V] {
+        unsafe {
+            let mut held = [L::splat(0.0); V];
+            for (v, held) in held.iter_mut().enumerate() {
+                *held = match self {
+                    Fixed::Lane(p) => L::load(p.add(lane + v * L::N)),
+                    Fixed::Scalar(x) => L::splat(x),
+                };
+            }
+            held
+        }
+    }
+    #[inline(always)]
+    unsafe fn at<const V: usize>(self, held: &[L; V], _: usize, _: usize, v: usize) -> L {
+        held[v]
+    }
+}
+
+/// Full vectors `first .. first + V` of every row.
+#[inline(always)]
+unsafe fn columns<
+    L: Lanes,
+    I: Instruction,
+    A: Source<L>,
+    B: Source<L>,
+    C: Source<L>,
+    const V: usize,
+>(
+    dst: *mut f32,
+    pitch: usize,
+    (a, b, c): (A, B, C),
+    rows: usize,
+    lane: usize,
+) {
+    unsafe {
+        let (ha, hb, hc) = (a.hold::<V>(lane), b.hold::<V>(lane), c.hold::<V>(lane));
+        for r in 0..rows {
+            for v in 0..V {
+                let (x, y) = (a.at::<V>(&ha, r, lane, v), b.at::<V>(&hb, r, lane, v));
+                let z = I::value(x, y, c.at::<V>(&hc, r, lane, v));
+                z.store(dst.add(r * pitch + lane + v * L::N));
+            }
+        }
+    }
+}
+
+/// The whole vectors of a block in columns of four, then of one; says how many lanes are done.
+#[inline(always)]
+unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: Source<L>>(
+    dst: *mut f32,
+    pitch: usize,
+    args: (A, B, C),
+    rows: usize,
+    lanes: usize,
+) -> usize {
+    let mut lane = 0;
+    unsafe {
+        while lane + 4 * L::N <= lanes {
+            columns::<L, I, A, B, C, 4>(dst, pitch, args, rows, lane);
+            lane += 4 * L::N;
+        }
+        while lane + L::N <= lanes {
+            columns::<L, I, A, B, C, 1>(dst, pitch, args, rows, lane);
+            lane += L::N;
+        }
+    }
+    lane
+}
+
+/// The operand as the fast path knows it; none for [`Arg::Row`].
+#[derive(Clone, Copy)]
+enum Known {
+    Stream(Stream),
+    Fixed(Fixed),
+}
+
+#[inline(always)]
+fn known(arg: Arg) -> Option<Known> {
+    match arg {
+        Arg::Map(p, pitch) => Some(Known::Stream(Stream(p, pitch))),
+        Arg::Lane(p) => Some(Known::Fixed(Fixed::Lane(p))),
+        Arg::Scalar(x) => Some(Known::Fixed(Fixed::Scalar(x))),
+        Arg::Row(..) => None,
+    }
+}
+
+/// `$body` compiled for either kind of `$x`.
+macro_rules! either {
+    ($x:ident, $body:expr) => {
+        match $x {
+            Known::Stream($x) => $body,
+            Known::Fixed($x) => $body,
+        }
+    };
+}
+
+/// Two operands: as many lanes as go in whole vectors; says how many.
+#[inline(always)]
+unsafe fn two<L: Lanes, I: Instruction>(
+    dst: *mut f32,
+    pitch: usize,
+    args: [Arg; 3],
+    rows: usize,
+    lanes: usize,
+) -> usize {
+    let (Some(a), Some(b)) = (known(args[0]), known(args[1])) else { return 0 };
+    let none = Fixed::Scalar(0.0);
+    either!(
+        a,
+        either!(b, unsafe { in_columns::<L, I, _, _, _>(dst, pitch, (a, b, none), rows, lanes) })
+    )
+}
+
+/// Three operands, as [`two`].
+#[inline(always)]
+unsafe fn three<L: Lanes, I: Instruction>(
+    dst: *mut f32,
+    pitch: usize,
+    args: [Arg; 3],
+    rows: usize,
+    lanes: usize,
+) -> usize {
+    let (Some(a), Some(b), Some(c)) = (known(args[0]), known(args[1]), known(args[2])) else {
+        return 0;
+    };
+    either!(
+        a,
+        either!(
+            b,
+            either!(c, unsafe { in_columns::<L, I, _, _, _>(dst, pitch, (a, b, c), rows, lanes) })
+        )
+    )
+}
+
+/// Any operands, row by row, the last vector of a row cut off where the lanes end.
+#[inline(always)]
+unsafe fn in_rows<L: Lanes, I: Instruction>(
+    dst: *mut f32,
+    pitch: usize,
+    args: [Arg; 3],
+    rows: usize,
+    lanes: usize,
+) {
+    for r in 0..rows {
+        unsafe {
+            let (a, b, c) = (args[0].row(r), args[1].row(r), args[2].row(r));
+            let dst = dst.add(r * pitch);
+            let mut l = 0;
+            while l + L::N <= lanes {
+                let z = I::value(whole::<L>(a, l), whole::<L>(b, l), whole::<L>(c, l));
+                z.store(dst.add(l));
+                l += L::N;
+            }
+            if l < lanes {
+                let n = lanes - l;
+                let z = I::value(part::<L>(a, l, n), part::<L>(b, l, n), part::<L>(c, l, n));
+                z.store_n(dst.add(l), n);
+            }
+        }
+    }
+}
+
+/// One vector of a row that [`Arg::row`] found.
+#[inline(always)]
+pub(super) unsafe fn whole<L: Lanes>((p, along): (*const f32, bool), lane: usize) -> L {
+    unsafe { if along { L::load(p.add(lane)) } else { L::splat(*p) } }
+}
+
+/// Its first `n` lanes.
+#[inline(always)]
+pub(super) unsafe fn part<L: Lanes>((p, along): (*const f32, bool), lane: usize, n: usize) -> L {
+    unsafe { if along { L::load_n(p.add(lane), n) } else { L::splat(*p) } }
+}
+
+#[inline(always)]
+unsafe fn block<L: Lanes>(
+    op: BlockOp,
+    dst: *mut f32,
+    dst_pitch: usize,
+    mut args: [Arg; 3],
+    rows: usize,
+    lanes: usize,
+) {
+    for unread in &mut args[op.inputs()..] {
+        *unread = Arg::Scalar(0.0);
+    }
+    unsafe {
+        if dst_pitch == lanes && args.iter().all(|arg| arg.is_flat(lanes)) && rows > 1 {
+            // One long run: rows of four vectors, then what is left as one short row.
+            let (width, total) = (4 * L::N, rows * lanes);
+            let whole = total / width;
+            let wide = args.map(|arg| match arg {
+                Arg::Map(p, _) => Arg::Map(p, width),
+                other => other,
+            });
+            run::<L>(op, dst, width, wide, whole, width);
+            let done = whole * width;
+            let rest = wide.map(|arg| arg.offset(whole, 0));
+            return run::<L>(op, dst.add(done), width, rest, 1, total - done);
+        }
+        run::<L>(op, dst, dst_pitch, args, rows, lanes)
+    }
+}
+
+/// The instruction's loop: in columns of whole vectors where that is worth a loop of its own, else in rows.
+#[inline(always)]
+unsafe fn run<L: Lanes>(
+    op: BlockOp,
+    dst: *mut f32,
+    pitch: usize,
+    args: [Arg; 3],
+    rows: usize,
+    lanes: usize,
+) {
+    macro_rules! fast {
+        ($operands:ident, $I:ty) => {{
+            let done = $operands::<L, $I>(dst, pitch, args, rows, lanes);
+            if done < lanes {
+                let rest = args.map(|arg| arg.offset(0, done));
+                in_rows::<L, $I>(dst.add(done), pitch, rest, rows, lanes - done);
+            }
+        }};
+    }
+    unsafe {
+        match op {
+            BlockOp::Add => fast!(two, Add),
+            BlockOp::Mul => fast!(two, Mul),
+            BlockOp::Max => fast!(two, Max),
+            BlockOp::Less => fast!(two, Less),
+            BlockOp::Select => fast!(three, Select),
+            BlockOp::MulAdd => fast!(three, MulAdd),
+            BlockOp::Recip => in_rows::<L, Recip>(dst, pitch, args, rows, lanes),
+            BlockOp::Exp => in_rows::<L, Exp>(dst, pitch, args, rows, lanes),
+            BlockOp::Log => in_rows::<L, Log>(dst, pitch, args, rows, lanes),
+            BlockOp::Sqrt => in_rows::<L, Sqrt>(dst, pitch, args, rows, lanes),
+            BlockOp::Sin => in_rows::<L, Sin>(dst, pitch, args, rows, lanes),
+            BlockOp::Tanh => in_rows::<L, Tanh>(dst, pitch, args, rows, lanes),
+            BlockOp::Erf => in_rows::<L, Erf>(dst, pitch, args, rows, lanes),
+            BlockOp::Copy => in_rows::<L, Copy>(dst, pitch, args, rows, lanes),
+        }
+    }
+}
+
+dispatch! {
+    /// `dst[r * dst_pitch + l] = op(args)` for every row and lane. `dst` may be one of the operands
+    /// (same place, same pitch), but not overlap one otherwise. Operands beyond [`BlockOp::inputs`] are not read.
+    /// A number's bits do not depend on how a block is cut into blocks.
+    pub fn pointwise(op: BlockOp, dst: *mut f32, dst_pitch: usize, args: [Arg; 3], rows: usize, lanes: usize) = block;
+}

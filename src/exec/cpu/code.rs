@@ -1,0 +1,365 @@
+//! A plan's kernels with everything worked out that does not change from run to run.
+
+use super::choose::{self, AxisChoice, Pool};
+use super::conv::{self, ConvGeo, ConvPlan};
+use super::isa::Isa;
+use super::matmul;
+use super::sweep::{Pointers, SweepCode};
+use super::table::{At, Table};
+use crate::op::Side;
+use crate::plan::kernel::{Choice, Conv, Kernel, Kind, MatMul, Places};
+use crate::random::uniform24;
+
+/// Work below this many elements or multiply-adds is not worth a meeting of the workers.
+const WORTH_SHARING: u64 = 32_768;
+/// Parts that a shared kernel is cut into: a fixed number, so that its bits do not depend on who runs
+/// which. 16 leaves the last worker little to wait for.
+const PARTS: usize = 16;
+
+pub struct Code {
+    pub work: Work,
+    pub tasks: usize,
+    /// Parts when the workers share the kernel; 1: one worker does it.
+    pub parts: usize,
+    /// Floats that all parts' partial sums need, part after part.
+    pub partial_len: usize,
+}
+
+pub enum Work {
+    Sweep(SweepCode),
+    MatMul(Product),
+    Conv { plan: ConvPlan, side: Side, a: At, b: At, to: At, accumulate: bool, units: usize },
+    Pool { pool: Pool, images: usize, data: At, index: Option<At>, to: At },
+    Axis { axis: AxisChoice, data: At, index: Option<At>, to: At },
+    Random { seed: u32, stream: u32, step: At, len: usize, to: At },
+}
+
+pub struct Product {
+    batch: Vec<(usize, [isize; 3])>,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: (At, isize, isize),
+    b: (At, isize, isize),
+    c: (At, isize),
+    accumulate: bool,
+}
+
+impl Code {
+    /// `shared`: the kernel runs once for all tasks, so workers may share it.
+    pub fn new(kernel: &Kernel, table: &Table, shared: bool) -> Self {
+        let work = match &kernel.kind {
+            Kind::Sweep(sweep) => Work::Sweep(SweepCode::new(sweep, table)),
+            Kind::MatMul(product) => Work::MatMul(Product::new(product, table)),
+            Kind::Conv(conv) => convolution(conv, table),
+            Kind::Choose(c) => {
+                let (data, to) = (table.at(&c.data), table.at(&c.to));
+                let index = c.index.as_ref().map(|index| table.at(index));
+                match &c.places {
+                    Places::Window { images, h, w, c: channels, window } => {
+                        let [oh, ow] = window.output(*h, *w).expect("checked on the tape");
+                        let (choice, h, w, c, window) = (c.choice, *h, *w, *channels, *window);
+                        let pool = Pool { choice, h, w, c, oh, ow, window };
+                        Work::Pool { pool, images: *images, data, index, to }
+                    }
+                    Places::Axis { space, axis, size, step } => {
+                        let axis = AxisChoice {
+                            choice: c.choice,
+                            space: space.clone(),
+                            axis: *axis,
+                            size: *size,
+                            step: *step,
+                            data: c.data.strides.clone(),
+                            index: c.index.as_ref().map_or(vec![], |index| index.strides.clone()),
+                            to: c.to.strides.clone(),
+                        };
+                        Work::Axis { axis, data, index, to }
+                    }
+                }
+            }
+            Kind::Random(r) => {
+                let (step, to) = (table.at(&r.step), table.at(&r.to));
+                Work::Random { seed: r.seed, stream: r.stream, step, len: r.len, to }
+            }
+        };
+        let mut code = Self { work, tasks: kernel.tasks, parts: 1, partial_len: 0 };
+        if shared && kernel.flops() >= WORTH_SHARING {
+            code.parts = PARTS.min(code.units());
+            if let (Work::Sweep(sweep), true) = (&code.work, code.parts > 1) {
+                if sweep.partials().any(|(i, _)| !sweep.is_flat(i)) {
+                    code.parts = 1;
+                } else {
+                    let one: usize = sweep.partials().map(|(_, len)| len).sum();
+                    code.partial_len = one * code.parts;
+                }
+            }
+        }
+        code
+    }
+
+    /// Independent pieces that parts are made of; 1 where a kernel is not cut.
+    fn units(&self) -> usize {
+        match &self.work {
+            Work::Sweep(sweep) => sweep.first_axis(),
+            Work::MatMul(product) if product.batch.is_empty() => product.m,
+            Work::Conv { units, .. } => *units * self.tasks,
+            Work::Pool { images, .. } => *images * self.tasks,
+            Work::MatMul(_) | Work::Axis { .. } | Work::Random { .. } => 1,
+        }
+    }
+
+    /// All of the kernel for one task.
+    ///
+    /// # Safety
+    /// `table` is of this code's plan; nobody else touches what the kernel writes.
+    pub unsafe fn run_task(&self, isa: Isa, table: &Table, task: usize, scratch: &mut Scratch) {
+        unsafe {
+            match &self.work {
+                Work::Sweep(sweep) => {
+                    let all = (0, sweep.first_axis());
+                    let registers = scratch.registers;
+                    let pointers = &mut scratch.pointers;
+                    sweep.run(isa, table, task, registers, pointers, all, |_| None);
+                }
+                Work::MatMul(product) => {
+                    product.run(isa, table, task, (0, product.m), scratch.floats);
+                }
+                Work::Conv { units, .. } => self.conv(isa, table, task, (0, *units), scratch),
+                Work::Pool { images, .. } => self.pool(isa, table, task, (0, *images)),
+                Work::Axis { axis, data, index, to } => {
+                    let index = index
+                        .as_ref()
+                        .map_or(std::ptr::null(), |index| table.pointer(index, task) as *const f32);
+                    axis.run(table.pointer(data, task), index, table.pointer(to, task));
+                }
+                Work::Random { seed, stream, step, len, to } => {
+                    let step = *table.pointer(step, 0) as u32;
+                    let to = table.pointer(to, task);
+                    for i in 0..*len {
+                        *to.add(i) = uniform24(*seed, *stream, i as u32, step, task as u32);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Part `part` of a shared kernel. `partials` holds the parts' sums, part after part.
+    ///
+    /// # Safety
+    /// As [`Code::run_task`]; each part is run once.
+    pub unsafe fn run_part(
+        &self,
+        isa: Isa,
+        table: &Table,
+        part: usize,
+        partials: *mut f32,
+        scratch: &mut Scratch,
+    ) {
+        let units = self.units();
+        let (from, to) = (units * part / self.parts, units * (part + 1) / self.parts);
+        unsafe {
+            match &self.work {
+                Work::Sweep(sweep) => {
+                    let base = partials.wrapping_add(part * self.partial_len / self.parts);
+                    let place = |sink: usize| {
+                        let mut at = base;
+                        for (i, len) in sweep.partials() {
+                            if i == sink {
+                                return Some(at);
+                            }
+                            at = at.wrapping_add(len);
+                        }
+                        None
+                    };
+                    let (registers, pointers) = (scratch.registers, &mut scratch.pointers);
+                    sweep.run(isa, table, 0, registers, pointers, (from, to), place);
+                }
+                Work::MatMul(product) => {
+                    product.run(isa, table, 0, (from, to), scratch.floats);
+                }
+                Work::Conv { units, .. } => self.by_task(*units, from, to, |task, range| {
+                    self.conv(isa, table, task, range, scratch);
+                }),
+                Work::Pool { images, .. } => self.by_task(*images, from, to, |task, range| {
+                    self.pool(isa, table, task, range);
+                }),
+                Work::Axis { .. } | Work::Random { .. } => unreachable!("never cut"),
+            }
+        }
+    }
+
+    /// Adds the parts' sums together, in order.
+    ///
+    /// # Safety
+    /// All parts are done.
+    pub unsafe fn finish_parts(&self, table: &Table, partials: *const f32) {
+        let Work::Sweep(sweep) = &self.work else { return };
+        let one = self.partial_len / self.parts;
+        let mut at = 0;
+        for (sink, len) in sweep.partials() {
+            unsafe {
+                let to = sweep.sink_pointer(sink, table, 0);
+                for i in 0..len {
+                    let part = |p: usize| *partials.add(p * one + at + i);
+                    *to.add(i) = (1..self.parts).fold(part(0), |sum, p| sum + part(p));
+                }
+            }
+            at += len;
+        }
+    }
+
+    /// Splits a range over (task, unit) into ranges of one task each.
+    fn by_task(
+        &self,
+        units: usize,
+        from: usize,
+        to: usize,
+        mut f: impl FnMut(usize, (usize, usize)),
+    ) {
+        for task in from / units..to.div_ceil(units) {
+            let first = task * units;
+            f(task, (from.max(first) - first, to.min(first + units) - first));
+        }
+    }
+
+    unsafe fn conv(
+        &self,
+        isa: Isa,
+        table: &Table,
+        task: usize,
+        (from, to): (usize, usize),
+        scratch: &mut Scratch,
+    ) {
+        let Work::Conv { plan, side, a, b, to: out, accumulate, .. } = &self.work else { return };
+        unsafe {
+            let (a, b) = (table.pointer(a, task), table.pointer(b, task));
+            let (out, s) = (table.pointer(out, task), scratch.floats);
+            match side {
+                Side::Output => conv::output(isa, plan, a, b, out, s, from..to, *accumulate),
+                Side::Input => conv::input(isa, plan, a, b, out, s, from..to, *accumulate),
+                Side::Weight => conv::weight(isa, plan, a, b, out, s, from..to, *accumulate),
+            }
+        }
+    }
+
+    unsafe fn pool(&self, isa: Isa, table: &Table, task: usize, (from, to): (usize, usize)) {
+        let Work::Pool { pool, data, index, to: out, .. } = &self.work else { return };
+        unsafe {
+            let (data, out) = (table.pointer(data, task), table.pointer(out, task));
+            let index = index.as_ref().map(|index| table.pointer(index, task));
+            let null = std::ptr::null_mut();
+            match pool.choice {
+                Choice::ArgMax => choose::pool(isa, *pool, data, out, null, from, to),
+                Choice::Take => {
+                    choose::pool(isa, *pool, data, index.expect("an index"), out, from, to)
+                }
+                Choice::Put => {
+                    choose::pool(isa, *pool, out, index.expect("an index"), data, from, to)
+                }
+            }
+        }
+    }
+
+    /// Floats of scratch the kernel needs, and registers.
+    pub fn scratch(&self) -> (usize, usize) {
+        match &self.work {
+            Work::Sweep(sweep) => (0, sweep.registers),
+            Work::MatMul(p) => (matmul::scratch_len(p.m, p.n, p.k), 0),
+            Work::Conv { plan, .. } => (plan.scratch_len(), 0),
+            _ => (0, 0),
+        }
+    }
+}
+
+fn convolution(conv: &Conv, table: &Table) -> Work {
+    let g = &conv.geometry;
+    let [oh, ow] = g.output().expect("checked on the tape");
+    let geo = ConvGeo {
+        n: conv.images,
+        h: g.image[0],
+        w: g.image[1],
+        c: conv.channels[0],
+        kh: g.kernel[0],
+        kw: g.kernel[1],
+        o: conv.channels[1],
+        oh,
+        ow,
+        stride: g.stride,
+        pad: g.pad,
+        dilation: g.dilation,
+        groups: g.groups,
+    };
+    let plan = ConvPlan::new(geo, conv.side);
+    let units = if conv.side == Side::Weight { plan.weight_tiles() } else { conv.images };
+    let (a, b, to) = (table.at(&conv.a), table.at(&conv.b), table.at(&conv.to));
+    Work::Conv { plan, side: conv.side, a, b, to, accumulate: conv.accumulate, units }
+}
+
+impl Product {
+    fn new(p: &MatMul, table: &Table) -> Self {
+        let lead = p.batch.len();
+        let axes = |view: &crate::plan::View| (view.strides[lead], view.strides[lead + 1]);
+        let batch = (0..lead)
+            .map(|k| (p.batch[k], [p.a.strides[k], p.b.strides[k], p.c.strides[k]]))
+            .filter(|&(size, _)| size > 1)
+            .collect();
+        let ((ra, ca), (rb, cb), (rc, _)) = (axes(&p.a), axes(&p.b), axes(&p.c));
+        Self {
+            batch,
+            m: p.m,
+            n: p.n,
+            k: p.k,
+            a: (table.at(&p.a), ra, ca),
+            b: (table.at(&p.b), rb, cb),
+            c: (table.at(&p.c), rc),
+            accumulate: p.accumulate,
+        }
+    }
+
+    /// Rows `from..to` of every batch.
+    unsafe fn run(
+        &self,
+        isa: Isa,
+        table: &Table,
+        task: usize,
+        (from, to): (usize, usize),
+        scratch: *mut f32,
+    ) {
+        unsafe {
+            let (a, b) = (table.pointer(&self.a.0, task), table.pointer(&self.b.0, task));
+            let c = table.pointer(&self.c.0, task);
+            let batches: usize = self.batch.iter().map(|b| b.0).product();
+            for flat in 0..batches {
+                let (mut left, mut offset) = (flat, [0isize; 3]);
+                for (size, strides) in self.batch.iter().rev() {
+                    let at = (left % size) as isize;
+                    left /= size;
+                    for k in 0..3 {
+                        offset[k] += at * strides[k];
+                    }
+                }
+                matmul::matmul(
+                    isa,
+                    (to - from, self.n, self.k),
+                    a.offset(offset[0] + from as isize * self.a.1),
+                    (self.a.1, self.a.2),
+                    b.offset(offset[1]),
+                    (self.b.1, self.b.2),
+                    c.offset(offset[2] + from as isize * self.c.1),
+                    self.c.1 as usize,
+                    self.accumulate,
+                    scratch,
+                );
+            }
+        }
+    }
+}
+
+/// What one worker has for itself beside its arena.
+pub struct Scratch {
+    /// Registers of sweeps.
+    pub registers: *mut f32,
+    /// Bordered images, packed operands.
+    pub floats: *mut f32,
+    pub pointers: Pointers,
+}

@@ -1,0 +1,26 @@
+//! The `cpu` executor: workers that each run whole segments for their own tasks.
+//!
+//! `run.rs` is the idea, `code.rs` and `sweep.rs` turn a plan's kernels into calls, the rest is kernels
+//! on a small SIMD trait (`simd.rs`) with three instances chosen at run time.
+
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512;
+pub mod block;
+mod choose;
+mod code;
+pub mod conv;
+pub mod copy;
+pub mod isa;
+pub mod matmul;
+mod pool;
+pub mod portable;
+mod run;
+pub mod simd;
+mod storage;
+pub mod sums;
+mod sweep;
+mod table;
+
+pub use run::Cpu;

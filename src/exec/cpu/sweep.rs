@@ -1,0 +1,612 @@
+//! A sweep as `cpu` runs it: the program applied to one small block of the space after the other.
+//!
+//! The space's last two axes are *rows* and *lanes*; a block is as many rows as make about a thousand
+//! floats, so that registers (one block each) stay in the first cache. Operands are read where they
+//! stand: a map, a vector of lanes, one value a row, a number. Sums add into their place block by
+//! block. Whatever has another stride in its lanes is gathered into a register first.
+
+use super::block::{self, Arg as BlockArg, BlockOp};
+use super::copy;
+use super::isa::Isa;
+use super::sums;
+use super::table::{At, Table};
+use crate::op::Pointwise;
+use crate::plan::kernel::{Arg, Sweep};
+
+/// Floats of one register: 4 KiB, so that a handful stays in the first cache (512 was slower with
+/// pooling, 2,048 equal).
+pub const BLOCK: usize = 1024;
+
+/// Where an instruction finds an operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Operand {
+    Load(usize),
+    Register(usize),
+    /// What this sweep has just stored.
+    Sink(usize),
+    Number(f32),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A load whose lanes are not neighbours, brought into a register.
+    Gather {
+        load: usize,
+        register: usize,
+    },
+    Run {
+        op: BlockOp,
+        args: [Operand; 3],
+        to: Operand,
+    },
+    /// A register spread over a sink whose lanes are not neighbours.
+    Scatter {
+        register: usize,
+        sink: usize,
+    },
+    /// Σ a·b over rows, lanes or both, added to the sink.
+    Sum {
+        a: Operand,
+        b: Operand,
+        sink: usize,
+    },
+}
+
+/// A view split into its steps over outer axes, rows and lanes.
+#[derive(Clone, Debug)]
+struct Strided {
+    at: At,
+    outer: Vec<isize>,
+    row: isize,
+    lane: isize,
+}
+
+#[derive(Clone, Debug)]
+struct SinkCode {
+    view: Strided,
+    /// Set where it is a sum: whether rows and lanes are summed (outer axes follow from strides).
+    sum: Option<[bool; 2]>,
+    /// Whether the first axis of the whole space is summed: then chunks need partial sums.
+    sums_first: bool,
+    /// Elements of the result, as sizes and steps, to set them to zero.
+    zero: Vec<(usize, isize)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SweepCode {
+    outer: Vec<usize>,
+    rows: usize,
+    lanes: usize,
+    loads: Vec<Strided>,
+    sinks: Vec<SinkCode>,
+    steps: Vec<Step>,
+    pub registers: usize,
+    block_rows: usize,
+    block_lanes: usize,
+}
+
+impl SweepCode {
+    pub fn new(sweep: &Sweep, table: &Table) -> Self {
+        let n = sweep.space.len();
+        let (outer, rows, lanes) = match n {
+            1 => (vec![], 1, sweep.space[0]),
+            _ => (sweep.space[..n - 2].to_vec(), sweep.space[n - 2], sweep.space[n - 1]),
+        };
+        let strided = |view: &crate::plan::View| {
+            let (outer, row) = match n {
+                1 => (vec![], 0),
+                _ => (view.strides[..n - 2].to_vec(), view.strides[n - 2]),
+            };
+            Strided { at: table.at(view), outer, row, lane: view.strides[n - 1] }
+        };
+        let loads: Vec<Strided> = sweep.loads.iter().map(strided).collect();
+        let sinks: Vec<SinkCode> = sweep
+            .sinks
+            .iter()
+            .map(|sink| SinkCode {
+                view: strided(&sink.to),
+                sum: (sink.sum.0 != 0).then(|| [n > 1 && sink.sum.has(n - 2), sink.sum.has(n - 1)]),
+                sums_first: sink.sum.has(0),
+                zero: (0..n)
+                    .filter(|&k| !sink.sum.has(k))
+                    .map(|k| (sweep.space[k], sink.to.strides[k]))
+                    .collect(),
+            })
+            .collect();
+        let block_lanes = lanes.min(BLOCK);
+        let block_rows = (BLOCK / block_lanes).clamp(1, rows);
+        let (steps, registers) = Assembler::assemble(sweep, &loads, &sinks);
+        Self { outer, rows, lanes, loads, sinks, steps, registers, block_rows, block_lanes }
+    }
+
+    /// Sizes of the axis that chunks are cut along: the first of the space.
+    pub fn first_axis(&self) -> usize {
+        match (self.outer.first(), self.rows) {
+            (Some(&size), _) => size,
+            (None, 1) => self.lanes,
+            (None, rows) => rows,
+        }
+    }
+
+    /// Elements visited.
+    pub fn len(&self) -> usize {
+        self.outer.iter().product::<usize>() * self.rows * self.lanes
+    }
+
+    /// Sinks that need a partial result for each chunk: sums over the first axis, with their sizes.
+    pub fn partials(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.sinks
+            .iter()
+            .enumerate()
+            .filter(|(_, sink)| sink.sums_first)
+            .map(|(i, sink)| (i, sink.zero.iter().map(|&(size, _)| size).product()))
+    }
+
+    /// Where sink `i` stands for `task`.
+    ///
+    /// # Safety
+    /// `table` is the one the code was made with.
+    pub unsafe fn sink_pointer(&self, i: usize, table: &Table, task: usize) -> *mut f32 {
+        unsafe { table.pointer(&self.sinks[i].view.at, task) }
+    }
+
+    /// Whether sink `i` is contiguous, so that partial sums of it are flat.
+    pub fn is_flat(&self, i: usize) -> bool {
+        let mut want = 1;
+        self.sinks[i].zero.iter().rev().all(|&(size, step)| {
+            let fits = size == 1 || step == want;
+            want *= size as isize;
+            fits
+        })
+    }
+
+    /// Visits places `from..to` of the first axis. `partial(i)` redirects sink i to another place of
+    /// the same layout. Sums start from zero where `zero` says so.
+    ///
+    /// # Safety
+    /// Every view lies inside its buffer; `registers` holds `self.registers` blocks; nobody else
+    /// writes what this part writes.
+    #[allow(clippy::too_many_arguments)]
+    pub unsafe fn run(
+        &self,
+        isa: Isa,
+        table: &Table,
+        task: usize,
+        registers: *mut f32,
+        scratch: &mut Pointers,
+        (from, to): (usize, usize),
+        partial: impl Fn(usize) -> Option<*mut f32>,
+    ) {
+        unsafe {
+            scratch.loads.clear();
+            scratch
+                .loads
+                .extend(self.loads.iter().map(|l| table.pointer(&l.at, task) as *const f32));
+            scratch.sinks.clear();
+            for (i, sink) in self.sinks.iter().enumerate() {
+                let pointer = partial(i).unwrap_or_else(|| table.pointer(&sink.view.at, task));
+                scratch.sinks.push(pointer);
+                if sink.sum.is_some() && sink.sums_first {
+                    zero(pointer, &sink.zero);
+                } else if sink.sum.is_some() {
+                    zero_part(sink, pointer, from, to);
+                }
+            }
+            if self.outer.is_empty() {
+                let (rows, lanes) = if self.rows == 1 {
+                    ((0, 1), (from, to))
+                } else {
+                    ((from, to), (0, self.lanes))
+                };
+                return self.plane(isa, registers, scratch, rows, lanes);
+            }
+            // Outer axes: the first from..to, the others whole.
+            let rest: usize = self.outer[1..].iter().product();
+            for flat in from * rest..to * rest {
+                let mut left = flat;
+                let mut at = [0usize; crate::shape::MAX_RANK];
+                for k in (0..self.outer.len()).rev() {
+                    (at[k], left) = (left % self.outer[k], left / self.outer[k]);
+                }
+                let offset = |view: &Strided| -> isize {
+                    view.outer.iter().zip(&at).map(|(s, &i)| s * i as isize).sum()
+                };
+                let moved = |p: &mut Pointers, sign: isize| {
+                    for (pointer, view) in p.loads.iter_mut().zip(&self.loads) {
+                        *pointer = pointer.wrapping_offset(sign * offset(view));
+                    }
+                    for (pointer, sink) in p.sinks.iter_mut().zip(&self.sinks) {
+                        *pointer = pointer.wrapping_offset(sign * offset(&sink.view));
+                    }
+                };
+                moved(scratch, 1);
+                self.plane(isa, registers, scratch, (0, self.rows), (0, self.lanes));
+                moved(scratch, -1);
+            }
+        }
+    }
+
+    /// One plane of rows and lanes, block by block.
+    unsafe fn plane(
+        &self,
+        isa: Isa,
+        registers: *mut f32,
+        pointers: &mut Pointers,
+        rows: (usize, usize),
+        lanes: (usize, usize),
+    ) {
+        let mut row = rows.0;
+        while row < rows.1 {
+            let height = self.block_rows.min(rows.1 - row);
+            let mut lane = lanes.0;
+            while lane < lanes.1 {
+                let width = self.block_lanes.min(lanes.1 - lane);
+                unsafe { self.block(isa, registers, pointers, row, lane, height, width) };
+                lane += width;
+            }
+            row += height;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    unsafe fn block(
+        &self,
+        isa: Isa,
+        registers: *mut f32,
+        pointers: &Pointers,
+        row: usize,
+        lane: usize,
+        height: usize,
+        width: usize,
+    ) {
+        unsafe {
+            let place = |v: &Strided| row as isize * v.row + lane as isize * v.lane;
+            let register = |k: usize| registers.add(k * BLOCK);
+            let arg = |operand: Operand| -> BlockArg {
+                match operand {
+                    Operand::Number(n) => BlockArg::Scalar(n),
+                    Operand::Register(k) => BlockArg::Map(register(k), width),
+                    Operand::Sink(k) => {
+                        let v = &self.sinks[k].view;
+                        let pitch = if height == 1 { width } else { v.row as usize };
+                        BlockArg::Map(pointers.sinks[k].offset(place(v)), pitch)
+                    }
+                    Operand::Load(k) => {
+                        let v = &self.loads[k];
+                        let p = pointers.loads[k].offset(place(v));
+                        match (v.row, v.lane) {
+                            (0, 0) => BlockArg::Scalar(*p),
+                            (r, 0) => BlockArg::Row(p, r as usize),
+                            (0, _) if height > 1 => BlockArg::Lane(p),
+                            (_, _) if height == 1 => BlockArg::Map(p, width),
+                            (r, _) => BlockArg::Map(p, r as usize),
+                        }
+                    }
+                }
+            };
+            for step in &self.steps {
+                match *step {
+                    Step::Gather { load, register: r } => {
+                        let v = &self.loads[load];
+                        let p = pointers.loads[load].offset(place(v));
+                        copy::gather(isa, register(r), width, p, v.row, v.lane, height, width);
+                    }
+                    Step::Run { op, args, to } => {
+                        let (dst, pitch) = match to {
+                            Operand::Register(k) => (register(k), width),
+                            Operand::Sink(k) => {
+                                let v = &self.sinks[k].view;
+                                let pitch = if height == 1 { width } else { v.row as usize };
+                                (pointers.sinks[k].offset(place(v)), pitch)
+                            }
+                            _ => unreachable!("only registers and sinks are written"),
+                        };
+                        let args = [arg(args[0]), arg(args[1]), arg(args[2])];
+                        block::pointwise(isa, op, dst, pitch, args, height, width);
+                    }
+                    Step::Scatter { register: r, sink } => {
+                        let v = &self.sinks[sink].view;
+                        let to = pointers.sinks[sink].offset(place(v));
+                        let from = register(r);
+                        for i in 0..height {
+                            for j in 0..width {
+                                let at = i as isize * v.row + j as isize * v.lane;
+                                *to.offset(at) = *from.add(i * width + j);
+                            }
+                        }
+                    }
+                    Step::Sum { a, b, sink } => {
+                        let code = &self.sinks[sink];
+                        let v = &code.view;
+                        let to = pointers.sinks[sink].offset(place(v));
+                        let (a, b) = (arg(a), arg(b));
+                        match code.sum.expect("a sum") {
+                            [true, true] => *to += sums::sum_all(isa, a, b, height, width),
+                            [false, true] if v.row >= 0 => {
+                                sums::sum_lanes(isa, to, v.row as usize, a, b, height, width);
+                            }
+                            [true, false] if v.lane == 1 => {
+                                sums::sum_rows(isa, to, a, b, height, width);
+                            }
+                            // Over outer axes alone: a map added to a map.
+                            [false, false] if v.lane == 1 && v.row >= 0 => {
+                                let pitch = if height == 1 { width } else { v.row as usize };
+                                let args = [a, b, BlockArg::Map(to, pitch)];
+                                let op = BlockOp::MulAdd;
+                                block::pointwise(isa, op, to, pitch, args, height, width);
+                            }
+                            [rows, lanes] => {
+                                for i in 0..height {
+                                    for j in 0..width {
+                                        let row = if rows { 0 } else { i as isize * v.row };
+                                        let lane = if lanes { 0 } else { j as isize * v.lane };
+                                        let one = sums::sum_all(
+                                            isa,
+                                            a.offset(i, j),
+                                            b.offset(i, j),
+                                            1,
+                                            1,
+                                        );
+                                        *to.offset(row + lane) += one;
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Zeroes the places of a sum that part `from..to` of the first axis adds to.
+unsafe fn zero_part(sink: &SinkCode, pointer: *mut f32, from: usize, to: usize) {
+    // The first axis is not summed, so it is the first of the result's axes.
+    let [(_, step), rest @ ..] = &sink.zero[..] else { unreachable!("a space has an axis") };
+    for i in from..to {
+        unsafe { zero(pointer.offset(i as isize * step), rest) };
+    }
+}
+
+/// Sets a strided box to zero.
+unsafe fn zero(to: *mut f32, axes: &[(usize, isize)]) {
+    match axes {
+        [] => unsafe { *to = 0.0 },
+        [(size, 1)] => unsafe { std::ptr::write_bytes(to, 0, *size) },
+        [(size, step), rest @ ..] => {
+            for i in 0..*size {
+                unsafe { zero(to.offset(i as isize * step), rest) };
+            }
+        }
+    }
+}
+
+/// Pointers of one visit, kept by the worker so that nothing is allocated in a step.
+#[derive(Default)]
+pub struct Pointers {
+    loads: Vec<*const f32>,
+    sinks: Vec<*mut f32>,
+}
+
+/// Turns the program into steps: multiply-adds fused, sinks written in place, registers reused.
+struct Assembler<'s> {
+    sweep: &'s Sweep,
+    steps: Vec<Step>,
+    /// Where each instruction's result stands.
+    place: Vec<Option<Operand>>,
+    gathered: Vec<Option<usize>>,
+    last_use: Vec<usize>,
+    free: Vec<usize>,
+    registers: usize,
+}
+
+impl<'s> Assembler<'s> {
+    fn assemble(sweep: &'s Sweep, loads: &[Strided], sinks: &[SinkCode]) -> (Vec<Step>, usize) {
+        let n = sweep.program.len();
+        // A product read by one sum or one addition is done there.
+        let mut uses = vec![0usize; n];
+        let mut count = |arg: Arg| {
+            if let Arg::Value(k) = arg {
+                uses[k] += 1;
+            }
+        };
+        sweep.program.iter().flat_map(|i| &i.args).for_each(|&arg| count(arg));
+        sweep.sinks.iter().for_each(|sink| count(sink.value));
+        let single_product = |arg: Arg| match arg {
+            Arg::Value(k) if uses[k] == 1 && sweep.program[k].op == Pointwise::Mul => Some(k),
+            _ => None,
+        };
+        let mut absorbed = vec![false; n];
+        let mut fused: Vec<Option<(usize, Arg)>> = vec![None; n];
+        for (i, instruction) in sweep.program.iter().enumerate() {
+            if instruction.op == Pointwise::Add {
+                let (a, b) = (instruction.args[0], instruction.args[1]);
+                if let Some(k) = single_product(b) {
+                    (fused[i], absorbed[k]) = (Some((k, a)), true);
+                } else if let Some(k) = single_product(a) {
+                    (fused[i], absorbed[k]) = (Some((k, b)), true);
+                }
+            }
+        }
+        let summed: Vec<Option<usize>> = sweep
+            .sinks
+            .iter()
+            .map(|sink| {
+                let k = (sink.sum.0 != 0).then(|| single_product(sink.value)).flatten()?;
+                absorbed[k] = true;
+                Some(k)
+            })
+            .collect();
+        // The map sink that holds each instruction's result, if its lanes are neighbours.
+        let mut home: Vec<Option<usize>> = vec![None; n];
+        for (s, sink) in sweep.sinks.iter().enumerate() {
+            if let Arg::Value(k) = sink.value
+                && sink.sum.0 == 0
+                && sinks[s].view.lane == 1
+                && !absorbed[k]
+            {
+                home[k].get_or_insert(s);
+            }
+        }
+        let operands_of = |i: usize| -> Vec<Arg> {
+            match fused[i] {
+                Some((k, rest)) => vec![sweep.program[k].args[0], sweep.program[k].args[1], rest],
+                None => sweep.program[i].args.clone(),
+            }
+        };
+        let mut last_use = vec![0usize; n];
+        for i in (0..n).filter(|&i| !absorbed[i]) {
+            for arg in operands_of(i) {
+                if let Arg::Value(k) = arg {
+                    last_use[k] = i;
+                }
+            }
+        }
+        // Sinks come after all instructions; what they read lives to the end.
+        for (sink, product) in sweep.sinks.iter().zip(&summed) {
+            let args = match product {
+                Some(k) => sweep.program[*k].args.clone(),
+                None => vec![sink.value],
+            };
+            for arg in args {
+                if let Arg::Value(k) = arg {
+                    last_use[k] = n;
+                }
+            }
+        }
+        let mut this = Self {
+            sweep,
+            steps: vec![],
+            place: vec![None; n],
+            gathered: vec![None; sweep.loads.len()],
+            last_use,
+            free: vec![],
+            registers: 0,
+        };
+        for (load, view) in loads.iter().enumerate() {
+            let direct = matches!((view.row, view.lane), (r, 0 | 1) if r >= 0);
+            if !direct {
+                let register = this.register();
+                this.gathered[load] = Some(register);
+                this.steps.push(Step::Gather { load, register });
+            }
+        }
+        for i in (0..n).filter(|&i| !absorbed[i]) {
+            let inputs = operands_of(i);
+            let op = if fused[i].is_some() {
+                BlockOp::MulAdd
+            } else {
+                block_op(this.sweep.program[i].op)
+            };
+            this.instruction(i, op, &inputs, home[i]);
+        }
+        for (s, sink) in sweep.sinks.iter().enumerate() {
+            this.sink(s, sink, summed[s], &sinks[s], &home);
+        }
+        (this.steps, this.registers)
+    }
+
+    fn register(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.registers += 1;
+            self.registers - 1
+        })
+    }
+
+    fn operand(&self, arg: Arg) -> Operand {
+        match arg {
+            Arg::Number(n) => Operand::Number(n as f32),
+            Arg::Load(k) => self.gathered[k].map_or(Operand::Load(k), Operand::Register),
+            Arg::Value(k) => self.place[k].expect("instructions stand in order"),
+        }
+    }
+
+    fn args(&self, inputs: &[Arg]) -> [Operand; 3] {
+        let mut args = [Operand::Number(0.0); 3];
+        for (to, &from) in args.iter_mut().zip(inputs) {
+            *to = self.operand(from);
+        }
+        args
+    }
+
+    fn instruction(&mut self, i: usize, op: BlockOp, inputs: &[Arg], home: Option<usize>) {
+        let args = self.args(inputs);
+        // A register read for the last time here may be written here: block operators go place by place.
+        for &input in inputs {
+            if let Arg::Value(k) = input
+                && self.last_use[k] == i
+                && let Some(Operand::Register(r)) = self.place[k]
+                && !self.free.contains(&r)
+            {
+                self.free.push(r);
+            }
+        }
+        let to = match home {
+            Some(sink) => Operand::Sink(sink),
+            None => Operand::Register(self.register()),
+        };
+        self.place[i] = Some(to);
+        self.steps.push(Step::Run { op, args, to });
+    }
+
+    fn sink(
+        &mut self,
+        s: usize,
+        sink: &crate::plan::kernel::Sink,
+        product: Option<usize>,
+        code: &SinkCode,
+        home: &[Option<usize>],
+    ) {
+        if sink.sum.0 != 0 {
+            let (a, b) = match product {
+                Some(k) => {
+                    let args = &self.sweep.program[k].args;
+                    (self.operand(args[0]), self.operand(args[1]))
+                }
+                None => (self.operand(sink.value), Operand::Number(1.0)),
+            };
+            self.steps.push(Step::Sum { a, b, sink: s });
+            return;
+        }
+        if let Arg::Value(k) = sink.value
+            && home[k] == Some(s)
+        {
+            return; // written where it was computed
+        }
+        let from = self.operand(sink.value);
+        let args = [from, Operand::Number(0.0), Operand::Number(0.0)];
+        if code.view.lane == 1 {
+            self.steps.push(Step::Run { op: BlockOp::Copy, args, to: Operand::Sink(s) });
+            return;
+        }
+        let register = match from {
+            Operand::Register(register) => register,
+            _ => {
+                let register = self.register();
+                let to = Operand::Register(register);
+                self.steps.push(Step::Run { op: BlockOp::Copy, args, to });
+                register
+            }
+        };
+        self.steps.push(Step::Scatter { register, sink: s });
+    }
+}
+
+/// The SIMD instance of a pointwise operation: the second place a new row needs.
+fn block_op(op: Pointwise) -> BlockOp {
+    match op {
+        Pointwise::Add => BlockOp::Add,
+        Pointwise::Mul => BlockOp::Mul,
+        Pointwise::Recip => BlockOp::Recip,
+        Pointwise::Exp => BlockOp::Exp,
+        Pointwise::Log => BlockOp::Log,
+        Pointwise::Sqrt => BlockOp::Sqrt,
+        Pointwise::Sin => BlockOp::Sin,
+        Pointwise::Tanh => BlockOp::Tanh,
+        Pointwise::Erf => BlockOp::Erf,
+        Pointwise::Max => BlockOp::Max,
+        Pointwise::Less => BlockOp::Less,
+        Pointwise::Select => BlockOp::Select,
+    }
+}

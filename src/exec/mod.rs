@@ -1,0 +1,90 @@
+//! Executors: they run what a tape means. All give the same numbers within rounding.
+//!
+//! `reference` walks the tape in f64; `cpu` and `gpu` run a [`crate::plan::Plan`].
+
+pub mod cpu;
+pub mod reference;
+
+use crate::error::Result;
+use crate::tape::{Tape, Var};
+
+/// Which executor, as `--device` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Device {
+    /// A hardware GPU, else `cpu`.
+    #[default]
+    Auto,
+    Cpu,
+    /// Hardware, else a software adapter with a warning, else an error; or the adapter of this number.
+    Gpu(Option<usize>),
+    Reference,
+}
+
+/// How a program is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    pub device: Device,
+    /// One kernel a node, no rewriting: slow, for comparison.
+    pub plain: bool,
+    /// Worker threads of `cpu`; none: one a core.
+    pub threads: Option<usize>,
+    /// Bytes the program may hold; more is an error that says what would fit.
+    pub memory: Option<u64>,
+}
+
+/// What a program costs, known before it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Cost {
+    pub flops: u64,
+    /// Bytes of all buffers and arenas.
+    pub peak_bytes: u64,
+    /// Kernels a run launches: dispatches on `gpu`.
+    pub kernels: usize,
+}
+
+/// A compiled tape: inputs are written, `run` computes, outputs are read.
+pub trait Program {
+    /// Sets an input slot, row-major. Panics if the length differs from the slot's.
+    fn write(&mut self, slot: usize, values: &[f32]);
+
+    /// One run. State pairs are exchanged at its end: see [`compile`].
+    fn run(&mut self) -> Result<()>;
+
+    /// Copies an output of the last run, row-major. Panics if the length differs.
+    fn read(&mut self, output: usize, into: &mut [f32]) -> Result<()>;
+
+    /// Copies what an input slot holds now: for state, the value the next run will see.
+    fn read_slot(&mut self, slot: usize, into: &mut [f32]) -> Result<()>;
+
+    fn cost(&self) -> Cost;
+
+    /// What runs it, for people: `cpu, 2 threads, avx512`.
+    fn device(&self) -> String;
+
+    /// As [`Program::write`], from f64; only `reference` keeps all digits.
+    fn write_f64(&mut self, slot: usize, values: &[f64]) {
+        self.write(slot, &values.iter().map(|&v| v as f32).collect::<Vec<_>>());
+    }
+
+    /// As [`Program::read`], in f64.
+    fn read_f64(&mut self, output: usize, len: usize) -> Result<Vec<f64>> {
+        let mut values = vec![0.0; len];
+        self.read(output, &mut values)?;
+        Ok(values.into_iter().map(f64::from).collect())
+    }
+}
+
+/// Compiles `outputs` of a tape. `state` pairs (number of an output, slot): after each run that output
+/// becomes the slot's value, in place. Errors: a device that is not there, more memory than allowed.
+pub fn compile(
+    tape: &Tape,
+    outputs: &[Var],
+    state: &[(usize, usize)],
+    options: &Options,
+) -> Result<Box<dyn Program>> {
+    match options.device {
+        Device::Reference => Ok(Box::new(reference::Reference::new(tape, outputs, state))),
+        Device::Auto | Device::Cpu => Ok(Box::new(cpu::Cpu::new(tape, outputs, state, options)?)),
+        Device::Gpu(_) => Err(crate::error::Error::input("no `gpu` yet")),
+    }
+}

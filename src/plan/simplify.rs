@@ -1,0 +1,407 @@
+//! Simplify: the same numbers from less work, by rules on the graph.
+//!
+//! What is shared is computed once (`Expand` moves behind an operation whose operands are all
+//! expanded), equal expressions become one, constants fold, sums of what does not vary become
+//! products, and pointwise work moves to the small side of a pool (through `Take` and `Put`). Each rule
+//! is exact but for rounding. A product with the constant 0 is left alone: it would hide a NaN.
+
+use super::graph::{Builder, Graph};
+use crate::op::{Along, Op, Pointwise};
+use crate::shape::{Axes, Shape};
+
+/// Rules feed each other, so the graph passes through them until nothing changes, at most this often.
+const ROUNDS: usize = 4;
+
+pub fn simplify(graph: Graph) -> Graph {
+    let mut graph = graph;
+    for _ in 0..ROUNDS {
+        let before = graph.nodes.len();
+        graph = round(graph);
+        if graph.nodes.len() == before {
+            break;
+        }
+    }
+    graph
+}
+
+fn round(graph: Graph) -> Graph {
+    let mut rules = Rules { made: Builder::default() };
+    let mut to = Vec::with_capacity(graph.nodes.len());
+    for node in graph.nodes {
+        let inputs = node.inputs.iter().map(|&input| to[input]).collect();
+        to.push(rules.make(node.op, inputs, node.shape));
+    }
+    let outputs = graph.outputs.iter().map(|&output| to[output]).collect();
+    Graph { nodes: rules.made.nodes, outputs }.live()
+}
+
+struct Rules {
+    made: Builder,
+}
+
+const ADD: Op = Op::Pointwise(Pointwise::Add);
+const MUL: Op = Op::Pointwise(Pointwise::Mul);
+
+impl Rules {
+    /// `op(inputs)` after all rules.
+    fn make(&mut self, op: Op, mut inputs: Vec<usize>, shape: Shape) -> usize {
+        if let Some(id) = self.shared(&op, &inputs, shape) {
+            return id;
+        }
+        let found = match &op {
+            Op::Detach => Some(inputs[0]),
+            Op::Pointwise(kind @ (Pointwise::Add | Pointwise::Mul)) => {
+                self.order(&mut inputs);
+                self.sum_or_product(*kind, inputs[0], inputs[1], shape)
+            }
+            Op::Pointwise(kind) => self.pointwise(*kind, &inputs, shape),
+            Op::Expand => self.expand_rule(inputs[0], shape),
+            Op::Reshape => self.reshape_rule(inputs[0], shape),
+            Op::Permute { .. } | Op::Slice { .. } | Op::Flip(_) => {
+                self.made.number(inputs[0]).map(|value| self.constant(value, shape))
+            }
+            Op::Sum(axes) => self.sum_rule(inputs[0], *axes, shape),
+            Op::Take(along) => self.take_rule(inputs[0], inputs[1], *along, shape),
+            _ => None,
+        };
+        found.unwrap_or_else(|| self.made.node(op, inputs, shape))
+    }
+
+    fn constant(&mut self, value: f64, shape: Shape) -> usize {
+        self.made.node(Op::Const(value.to_bits()), vec![], shape)
+    }
+
+    fn op(&self, id: usize) -> &Op {
+        &self.made.nodes[id].op
+    }
+
+    fn input(&self, id: usize, k: usize) -> usize {
+        self.made.nodes[id].inputs[k]
+    }
+
+    /// An operand that holds less than its shape says: what it is made of, and that shape.
+    fn small(&self, id: usize) -> Option<(usize, Shape)> {
+        match self.op(id) {
+            Op::Expand => {
+                let source = self.input(id, 0);
+                Some((source, self.made.shape(source)))
+            }
+            Op::Const(_) => {
+                let shape = self.made.shape(id);
+                Some((id, (0..shape.rank()).fold(shape, |s, axis| s.with(axis, 1))))
+            }
+            _ => None,
+        }
+    }
+
+    fn expanded(&mut self, id: usize, shape: Shape) -> usize {
+        self.make(Op::Expand, vec![id], shape)
+    }
+
+    /// A contraction, sum or choice whose operands are all shared by the tasks: computed once.
+    fn shared(&mut self, op: &Op, inputs: &[usize], shape: Shape) -> Option<usize> {
+        let task_local = match op {
+            Op::MatMul { .. } => shape.rank() > 2,
+            Op::Conv { .. } => true,
+            Op::ArgMax(along) | Op::Take(along) | Op::Put(along) => *along != Along::Axis(0),
+            _ => false,
+        };
+        if !task_local || shape.tasks() == 1 {
+            return None;
+        }
+        let sources: Option<Vec<usize>> = inputs
+            .iter()
+            .map(|&input| {
+                let (source, small) = self.small(input)?;
+                let once = self.made.shape(input).with(0, 1);
+                match self.made.number(source) {
+                    Some(value) => Some(self.constant(value, once)),
+                    None => (small == once).then_some(source),
+                }
+            })
+            .collect();
+        let once = self.make(op.clone(), sources?, shape.with(0, 1));
+        Some(self.expanded(once, shape))
+    }
+
+    /// Constants last, then expanded operands, then by age: equal sums meet as equal nodes.
+    fn order(&self, inputs: &mut [usize]) {
+        let rank = |id: usize| match self.op(id) {
+            Op::Const(_) => 2,
+            Op::Expand => 1,
+            _ => 0,
+        };
+        inputs.sort_by_key(|&id| (rank(id), id));
+    }
+
+    /// Any pointwise operation: of constants alone, or of expanded operands alone (done small, then
+    /// expanded).
+    fn pointwise(&mut self, kind: Pointwise, inputs: &[usize], shape: Shape) -> Option<usize> {
+        let numbers: Option<Vec<f64>> = inputs.iter().map(|&id| self.made.number(id)).collect();
+        if let Some(numbers) = numbers {
+            return Some(self.constant(kind.value(&numbers), shape));
+        }
+        let small: Option<Vec<(usize, Shape)>> = inputs.iter().map(|&id| self.small(id)).collect();
+        let small = small?;
+        let common = small
+            .iter()
+            .try_fold(small[0].1, |a, (_, b)| a.broadcast(b))
+            .expect("operands of one shape");
+        if common == shape {
+            return None;
+        }
+        let inputs = small
+            .iter()
+            .map(|&(source, _)| match self.made.number(source) {
+                Some(value) => self.constant(value, common),
+                None => self.expanded(source, common),
+            })
+            .collect();
+        let done = self.make(Op::Pointwise(kind), inputs, common);
+        Some(self.expanded(done, shape))
+    }
+
+    fn sum_or_product(
+        &mut self,
+        kind: Pointwise,
+        a: usize,
+        b: usize,
+        shape: Shape,
+    ) -> Option<usize> {
+        if let Some(done) = self.pointwise(kind, &[a, b], shape) {
+            return Some(done);
+        }
+        let op = Op::Pointwise(kind);
+        if let Some(value) = self.made.number(b) {
+            let neutral = if kind == Pointwise::Add { 0.0 } else { 1.0 };
+            if value == neutral {
+                return Some(a);
+            }
+        }
+        // (p ∘ q) ∘ b with q and b both small: q ∘ b is done small.
+        if let (Some((_, sb)), true) = (self.small(b), *self.op(a) == op) {
+            let (p, q) = (self.input(a, 0), self.input(a, 1));
+            if let Some((_, sq)) = self.small(q) {
+                let common = sq.broadcast(&sb).expect("operands of one shape");
+                if common != shape {
+                    let right = self.make(op.clone(), vec![q, b], shape);
+                    return Some(self.make(op, vec![p, right], shape));
+                }
+            }
+        }
+        if kind == Pointwise::Add { self.sum(a, b, shape) } else { self.product(a, b, shape) }
+    }
+
+    fn sum(&mut self, a: usize, b: usize, shape: Shape) -> Option<usize> {
+        if a == b {
+            let two = self.constant(2.0, shape);
+            return Some(self.make(MUL, vec![a, two], shape));
+        }
+        // x·p + x·q = x·(p + q) for small p and q; x alone is x·1.
+        let factors = |rules: &Self, id: usize| match rules.op(id) {
+            op if *op == MUL && rules.small(rules.input(id, 1)).is_some() => {
+                (rules.input(id, 0), Some(rules.input(id, 1)))
+            }
+            _ => (id, None),
+        };
+        let ((x, p), (y, q)) = (factors(self, a), factors(self, b));
+        for (x, p, y, q) in [(x, p, y, q), (a, None, y, q), (x, p, b, None)] {
+            if x == y && (p.is_some() || q.is_some()) {
+                let p = p.unwrap_or_else(|| self.constant(1.0, shape));
+                let q = q.unwrap_or_else(|| self.constant(1.0, shape));
+                let factor = self.make(ADD, vec![p, q], shape);
+                // What a normalisation subtracts cancels: the rest is rounding, not a number.
+                if self.made.number(factor).is_some_and(|f| f.abs() < 1e-12) {
+                    return Some(self.constant(0.0, shape));
+                }
+                return Some(self.make(MUL, vec![x, factor], shape));
+            }
+        }
+        // Put(p, i) + Put(q, i) = Put(p + q, i).
+        if let (Op::Put(along), Op::Put(other)) = (self.op(a).clone(), self.op(b).clone())
+            && along == other
+            && self.input(a, 1) == self.input(b, 1)
+        {
+            let (p, q, index) = (self.input(a, 0), self.input(b, 0), self.input(a, 1));
+            let both = self.make(ADD, vec![p, q], self.made.shape(p));
+            return Some(self.make(Op::Put(along), vec![both, index], shape));
+        }
+        None
+    }
+
+    fn product(&mut self, a: usize, b: usize, shape: Shape) -> Option<usize> {
+        // Put(p, i)·b = Put(p·Take(b, i), i): the product is done on the small side.
+        for (put, other) in [(a, b), (b, a)] {
+            if let Op::Put(along) = self.op(put).clone() {
+                let (p, index) = (self.input(put, 0), self.input(put, 1));
+                let small = self.made.shape(p);
+                let taken = self.make(Op::Take(along), vec![other, index], small);
+                let product = self.make(MUL, vec![p, taken], small);
+                return Some(self.make(Op::Put(along), vec![product, index], shape));
+            }
+        }
+        None
+    }
+
+    fn expand_rule(&mut self, x: usize, shape: Shape) -> Option<usize> {
+        if self.made.shape(x) == shape {
+            return Some(x);
+        }
+        if let Some(value) = self.made.number(x) {
+            return Some(self.constant(value, shape));
+        }
+        match self.op(x) {
+            Op::Expand => Some(self.expanded(self.input(x, 0), shape)),
+            _ => None,
+        }
+    }
+
+    fn reshape_rule(&mut self, x: usize, shape: Shape) -> Option<usize> {
+        if self.made.shape(x) == shape {
+            return Some(x);
+        }
+        if let Some(value) = self.made.number(x) {
+            return Some(self.constant(value, shape));
+        }
+        match self.op(x) {
+            Op::Reshape => Some(self.make(Op::Reshape, vec![self.input(x, 0)], shape)),
+            _ => None,
+        }
+    }
+
+    fn sum_rule(&mut self, x: usize, axes: Axes, shape: Shape) -> Option<usize> {
+        let from = self.made.shape(x);
+        let axes = Axes::new(&axes.iter().filter(|&axis| from[axis] > 1).collect::<Vec<_>>());
+        if axes.0 == 0 {
+            return Some(x);
+        }
+        // The sum over tasks is what ends a segment: it is never mixed with other axes.
+        if axes.has(0) && axes.0 != 1 {
+            let inner = Axes(axes.0 & !1);
+            let middle = inner.iter().fold(from, |s, axis| s.with(axis, 1));
+            let each = self.make(Op::Sum(inner), vec![x], middle);
+            return Some(self.make(Op::Sum(Axes(1)), vec![each], shape));
+        }
+        let count: usize = axes.iter().map(|axis| from[axis]).product();
+        if let Some(value) = self.made.number(x) {
+            return Some(self.constant(value * count as f64, shape));
+        }
+        let constant_over = |s: Shape| axes.iter().all(|axis| s[axis] == 1);
+        match self.op(x).clone() {
+            Op::Sum(inner) if !axes.has(0) && !inner.has(0) => {
+                let source = self.input(x, 0);
+                Some(self.make(Op::Sum(Axes(axes.0 | inner.0)), vec![source], shape))
+            }
+            // Σ Expand(b) = count · Σ b over the axes that b has.
+            Op::Expand => {
+                let source = self.input(x, 0);
+                let s = self.made.shape(source);
+                let repeated: usize =
+                    axes.iter().filter(|&axis| s[axis] == 1).map(|axis| from[axis]).product();
+                if repeated == 1 {
+                    return None;
+                }
+                let real = Axes::new(&axes.iter().filter(|&a| s[a] > 1).collect::<Vec<_>>());
+                let summed = real.iter().fold(s, |s, axis| s.with(axis, 1));
+                let sum = self.make(Op::Sum(real), vec![source], summed);
+                let factor = self.constant(repeated as f64, summed);
+                let product = self.make(MUL, vec![sum, factor], summed);
+                Some(self.expanded(product, shape))
+            }
+            // Σ Put(a, i) = Σ a where the sum covers all places an index can name.
+            Op::Put(Along::Window(_)) if axes.has(2) && axes.has(3) => {
+                let source = self.input(x, 0);
+                Some(self.make(Op::Sum(axes), vec![source], shape))
+            }
+            // Σ x·c = c·Σ x, Σ (x + c) = Σ x + count·c for c constant over the summed axes.
+            op if op == MUL || op == ADD => {
+                let (p, q) = (self.input(x, 0), self.input(x, 1));
+                let outside = self.small(q).filter(|&(_, s)| constant_over(s));
+                if let Some((source, _)) = outside {
+                    let sum = self.make(Op::Sum(axes), vec![p], shape);
+                    let mut c = match self.made.number(source) {
+                        Some(value) => self.constant(value, shape),
+                        None => self.expanded(source, shape),
+                    };
+                    if op == ADD {
+                        let count = self.constant(count as f64, shape);
+                        c = self.make(MUL, vec![c, count], shape);
+                    }
+                    return Some(self.make(op, vec![sum, c], shape));
+                }
+                // Σ (a + b) = Σ a + Σ b where one of them gets simpler by it.
+                let simpler = |id: usize| match self.op(id) {
+                    op if *op == MUL => {
+                        self.small(self.input(id, 1)).is_some_and(|(_, s)| constant_over(s))
+                    }
+                    Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
+                    _ => false,
+                };
+                if op == ADD && !axes.has(0) && (simpler(p) || simpler(q)) {
+                    let a = self.make(Op::Sum(axes), vec![p], shape);
+                    let b = self.make(Op::Sum(axes), vec![q], shape);
+                    return Some(self.make(ADD, vec![a, b], shape));
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Take(f(x), i) = f(Take(x, i)): pointwise work moves to the small side of a pool.
+    fn take_rule(&mut self, x: usize, index: usize, along: Along, shape: Shape) -> Option<usize> {
+        let Along::Window(window) = along else { return None };
+        if let Some(value) = self.made.number(x) {
+            return Some(self.constant(value, shape));
+        }
+        let disjoint = (0..2).all(|a| window.stride[a] >= window.size[a]);
+        match self.op(x).clone() {
+            Op::Put(other) if other == along && disjoint && self.input(x, 1) == index => {
+                Some(self.input(x, 0))
+            }
+            Op::Expand => {
+                let source = self.input(x, 0);
+                let s = self.made.shape(source);
+                (s[2] == 1 && s[3] == 1).then(|| self.expanded(source, shape))
+            }
+            Op::Pointwise(kind) => {
+                let inputs = self.made.nodes[x].inputs.clone();
+                // Worth it for functions of one map, or where another operand is known there already.
+                let worth = kind.arity() == 1
+                    || inputs.iter().any(|&id| self.known_at(id, index, along, shape, 3));
+                if !worth {
+                    return None;
+                }
+                let taken = inputs
+                    .iter()
+                    .map(|&id| self.make(Op::Take(along), vec![id, index], shape))
+                    .collect();
+                Some(self.make(Op::Pointwise(kind), taken, shape))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether Take(x, index) costs nothing new: x does not vary over the window, is what `Put` left
+    /// there, has been taken before, or is made of such.
+    fn known_at(&self, x: usize, index: usize, along: Along, shape: Shape, depth: usize) -> bool {
+        let node = &self.made.nodes[x];
+        match &node.op {
+            Op::Const(_) => true,
+            Op::Expand => {
+                let s = self.made.shape(node.inputs[0]);
+                s[2] == 1 && s[3] == 1
+            }
+            Op::Put(other) => *other == along && node.inputs[1] == index,
+            op => {
+                self.made.find(Op::Take(along), vec![x, index], shape).is_some()
+                    || depth > 0
+                        && matches!(op, Op::Pointwise(_))
+                        && node
+                            .inputs
+                            .iter()
+                            .all(|&id| self.known_at(id, index, along, shape, depth - 1))
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Plans mean what their tapes mean: every pass alone and all together, run in f64 by
+//! `plan::interpret`, against the reference. Tolerance: reordered sums in f64, 1e-9 of the scale.
+
+use metatape::exec::Program;
+use metatape::exec::cpu::{Cpu, isa::Isa};
+use metatape::exec::reference::evaluate;
+use metatape::op::{Along, Window};
+use metatape::plan::interpret::interpret;
+use metatape::plan::{Memory, Passes, Plan};
+use metatape::shape::Shape;
+use metatape::tape::{Conv2d, Tape, Var, grad};
+
+/// Numbers in [-1, 1) that differ from each other.
+fn numbers(n: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        })
+        .collect()
+}
+
+const PASSES: [(&str, Passes); 7] = [
+    ("plain", Passes::PLAIN),
+    ("simplify", Passes { simplify: true, ..Passes::PLAIN }),
+    ("twins", Passes { twins: true, ..Passes::PLAIN }),
+    ("views", Passes { views: true, ..Passes::PLAIN }),
+    ("cut", Passes { cut: true, ..Passes::PLAIN }),
+    ("fuse", Passes { fuse: true, views: true, ..Passes::PLAIN }),
+    ("fast", Passes::FAST),
+];
+
+/// Every pass, both memory layouts, against the reference.
+fn check(name: &str, shapes: &[&[usize]], program: impl for<'t> Fn(&[Var<'t>]) -> Vec<Var<'t>>) {
+    let tape = Tape::new();
+    let inputs: Vec<Var> = shapes.iter().map(|&s| tape.input(Shape::new(s))).collect();
+    let outputs = program(&inputs);
+    let values: Vec<Vec<f64>> =
+        inputs.iter().enumerate().map(|(i, x)| numbers(x.shape().len(), i as u64 + 1)).collect();
+    let want = evaluate(&tape, &values, &outputs);
+    for (pass, passes) in PASSES {
+        for memory in [Memory::AllTasks, Memory::PerWorker] {
+            let plan = Plan::with(&tape, &outputs, &[], memory, passes);
+            let got = interpret(&plan, &values);
+            if memory == Memory::PerWorker {
+                on_cpu(name, pass, &plan, &values, &want);
+            }
+            for (k, (got, want)) in got.iter().zip(&want).enumerate() {
+                let scale = want.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
+                for (i, (a, b)) in got.iter().zip(want).enumerate() {
+                    assert!(
+                        (a - b).abs() <= 1e-9 * scale,
+                        "{name}, {pass}, {memory:?}, output {k} [{i}]: {a}, reference {b}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The same plan on `cpu`: every instruction set, 1 and 3 threads with the same bits. Tolerance 2e-4:
+/// these programs are ill-conditioned on purpose (normalisation of few values, exponentials), f32 has
+/// 1e-7 and second derivatives multiply that by about a thousand.
+fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<f64>]) {
+    for isa in Isa::supported() {
+        let mut bits: Option<Vec<Vec<u32>>> = None;
+        for threads in [1, 3] {
+            let mut cpu = Cpu::run_plan(plan.clone(), isa, threads, None).unwrap();
+            for (slot, values) in values.iter().enumerate() {
+                cpu.write_f64(slot, values);
+            }
+            cpu.run().unwrap();
+            cpu.run().unwrap(); // a second run finds its memory used
+            let got: Vec<Vec<f32>> = want
+                .iter()
+                .enumerate()
+                .map(|(k, want)| {
+                    let mut got = vec![0.0; want.len()];
+                    cpu.read(k, &mut got).unwrap();
+                    got
+                })
+                .collect();
+            for (k, (got, want)) in got.iter().zip(want).enumerate() {
+                let scale = want.iter().fold(1e-2f64, |m, v| m.max(v.abs()));
+                for (i, (a, b)) in got.iter().zip(want).enumerate() {
+                    assert!(
+                        (*a as f64 - b).abs() <= 2e-4 * scale,
+                        "{name}, {pass}, cpu {isa:?} {threads} threads, output {k} [{i}]: {a}, reference {b}"
+                    );
+                }
+            }
+            let now: Vec<Vec<u32>> =
+                got.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect();
+            assert!(bits.get_or_insert(now.clone()) == &now, "{name}: bits depend on threads");
+        }
+    }
+}
+
+fn maml<'t>(
+    theta: &[Var<'t>],
+    tasks: usize,
+    steps: usize,
+    loss: impl Fn(&[Var<'t>], usize) -> Var<'t>,
+) -> Vec<Var<'t>> {
+    let mut fast: Vec<Var> = theta.iter().map(|w| w.per_task(tasks)).collect();
+    for _ in 0..steps {
+        let g = grad(loss(&fast, 0).sum_all(), &fast);
+        fast = fast.iter().zip(g).map(|(w, g)| *w - g * 0.1).collect();
+    }
+    let meta = loss(&fast, 1).sum_all() * (1.0 / tasks as f64);
+    let mut out = vec![meta];
+    out.extend(grad(meta, theta));
+    out
+}
+
+#[test]
+fn an_mlp_with_an_inner_loop() {
+    let shapes: &[&[usize]] = &[
+        &[1, 1, 8],
+        &[1, 1, 8],
+        &[1, 8, 1],
+        &[1, 1, 1],
+        &[3, 5, 1],
+        &[3, 5, 1],
+        &[3, 4, 1],
+        &[3, 4, 1],
+    ];
+    check("mlp", shapes, |v| {
+        maml(&v[..4], 3, 2, |w, set| {
+            let (x, y) = (v[4 + 2 * set], v[5 + 2 * set]);
+            let h = (x.matmul(w[0]) + w[1]).relu();
+            let out = h.matmul(w[2]) + w[3];
+            (out - y).square().mean(&[1, 2])
+        })
+    });
+}
+
+#[test]
+fn a_convolutional_net_with_an_inner_loop() {
+    let shapes: &[&[usize]] = &[
+        &[1, 3, 3, 1, 4],
+        &[1, 1, 1, 1, 4],
+        &[1, 1, 1, 1, 4],
+        &[1, 3, 3, 4, 4],
+        &[1, 16, 3],
+        &[2, 3, 9, 9, 1],
+        &[2, 3],
+        &[2, 2, 9, 9, 1],
+        &[2, 2],
+    ];
+    check("conv", shapes, |v| {
+        maml(&v[..5], 2, 2, |w, set| {
+            let (x, y) = (v[5 + 2 * set], v[6 + 2 * set]);
+            let h = x.conv2d(w[0], Conv2d::new(1, 1));
+            let h = h.normalize(&[1, 2, 3], 1e-5) * w[1] + w[2];
+            let h = h.max_pool(Window::tiles(2)).relu();
+            let h = h.conv2d(w[3], Conv2d::new(2, 1)).normalize(&[1, 2, 3], 1e-5).relu();
+            let s = h.shape();
+            let logits = h.reshape([s[0], s[1], s[2] * s[3] * s[4]]).matmul(w[4]);
+            // Labels are whole numbers; here any number will do.
+            let z = logits.log_softmax(2);
+            (z.narrow(2, 0, 1).reshape([s[0], s[1]]) * y + z.sum(&[2]).squeeze(&[2])).mean(&[1])
+        })
+    });
+}
+
+#[test]
+fn movements_that_strides_can_and_cannot_say() {
+    check("movement", &[&[3, 4, 6], &[3, 6, 4], &[12, 6]], |v| {
+        let a = v[0].permute(&[0, 2, 1]) + v[1];
+        let b = a.reshape([3, 24]).reshape([3, 3, 8]).permute(&[2, 1, 0]);
+        let c = v[2].reshape([3, 4, 6]).flip(metatape::shape::Axes(0b101)) * v[0];
+        let d = c.slice(&[1, 1, 2], [2, 3, 3]).pad_to([4, 5, 6], &[1, 1, 2], 0.5);
+        let e = c.v_concat(v[0]);
+        let f = grad((d.square().sum_all() * 1.0).exp() * 0.01 + e.sin().sum_all(), &[v[0], v[2]]);
+        let g = v[0].permute(&[1, 0, 2]).reshape([12, 6]).tanh();
+        let h = v[0].max_over(&[2]) + v[0].flip(metatape::shape::Axes(1)).sum(&[0, 1]);
+        vec![a, b, d, e, f[0], f[1], g, h, v[0], v[0], v[0].like(2.0)]
+    });
+}
+
+trait Twice<'t> {
+    fn v_concat(self, other: Var<'t>) -> Var<'t>;
+}
+
+impl<'t> Twice<'t> for Var<'t> {
+    fn v_concat(self, other: Var<'t>) -> Var<'t> {
+        self.tape.concat(&[self.tanh(), other, self], 1)
+    }
+}
+
+#[test]
+fn choices_along_axes_and_windows() {
+    check("choice", &[&[2, 3, 7, 5, 3], &[2, 4]], |v| {
+        let window = Window { size: [3, 2], stride: [2, 1], pad: [1, 0, 1, 0] };
+        let pooled = v[0].max_pool(window);
+        let g = grad((pooled.square() * v[0].max_pool(window).exp()).sum_all(), &[v[0]])[0];
+        let h = grad(g.sin().sum_all(), &[v[0]])[0];
+        let i = v[1].argmax(Along::Axis(1));
+        let t = v[1].take(i, Along::Axis(1)).tanh();
+        let p = grad((t * t).sum_all(), &[v[1]])[0];
+        let tiles = v[0].relu().max_pool(Window::tiles(2));
+        let q = grad((tiles * tiles).sum_all(), &[v[0]])[0] * v[0];
+        let r = v[1].gather(v[1].tape.data([3], &[2.0, 0.0, 2.0]), 1);
+        let s = grad(r.exp().sum_all(), &[v[1]])[0];
+        vec![pooled, g, h, t, p, q, q.sum(&[2, 3]), r, s]
+    });
+}
+
+#[test]
+fn state_and_task_sums_in_place() {
+    check("sums", &[&[5, 3, 4], &[1, 3, 4]], |v| {
+        let local = (v[0] * v[1].per_task(5)).tanh();
+        let total = local.sum(&[0]);
+        let spread = (local - total.per_task(5) * 0.2).square().sum(&[0, 1]);
+        let again = (local.permute(&[0, 2, 1]) * spread.reshape([1, 4, 1]).per_task(5)).sum(&[0]);
+        vec![total, spread, again, local, v[0].sum(&[0]), local.mean(&[1, 2])]
+    });
+}

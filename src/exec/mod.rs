@@ -3,6 +3,8 @@
 //! `reference` walks the tape in f64; `cpu` and `gpu` run a [`crate::plan::Plan`].
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod reference;
 
 use crate::error::Result;

@@ -113,7 +113,7 @@ impl Op {
 
     /// The adjoint of each input, given the adjoint `g` of the result `y`, as tape.
     pub fn vjp<'t>(&self, x: &[Var<'t>], y: Var<'t>, g: Var<'t>) -> Vec<Option<Var<'t>>> {
-        match self {
+        let adjoints = match self {
             Op::Input(_) | Op::Const(_) | Op::Data(_) => vec![],
             Op::Random { .. } | Op::Detach | Op::ArgMax(_) => vec![None],
             Op::Pointwise(op) => op.vjp(x, y, g),
@@ -129,7 +129,8 @@ impl Op {
             Op::Conv { side, geometry } => conv::vjp(*side, geometry, x[0], x[1], g),
             Op::Take(along) => vec![Some(g.put(x[1], *along, x[0].shape())), None],
             Op::Put(along) => vec![Some(g.take(x[1], *along)), None],
-        }
+        };
+        crate::check::fault::spoil(|| self.name(), adjoints)
     }
 
     /// The definition, in f64: clarity before speed. `Input` and `Random` are the executor's own.

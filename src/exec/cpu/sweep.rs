@@ -128,11 +128,6 @@ impl SweepCode {
         }
     }
 
-    /// Elements visited.
-    pub fn len(&self) -> usize {
-        self.outer.iter().product::<usize>() * self.rows * self.lanes
-    }
-
     /// Sinks that need a partial result for each chunk: sums over the first axis, with their sizes.
     pub fn partials(&self) -> impl Iterator<Item = (usize, usize)> {
         self.sinks

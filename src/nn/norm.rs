@@ -1,0 +1,86 @@
+//! Normalisation, whose mode is always named: whose statistics a picture is normalised with decides
+//! whether one query may learn from another (transductive) or not.
+
+use super::{Init, Params, Spec};
+use crate::tape::Var;
+
+/// Whose statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Norm {
+    /// All pictures of a pass together; queries see one another (transductive).
+    Batch,
+    /// Each query together with the support set of its task, one at a time: not transductive. The support
+    /// set alone, while adapting, is normalised as in `Batch`.
+    Single,
+    /// As `Batch`, with scale and shift of their own for each inner step up to this one (MAML++, Antoniou
+    /// et al. 2019). Later steps use the last.
+    PerStep { steps: usize },
+    /// Each picture alone, its channels in so many groups (Wu and He 2018).
+    Group { groups: usize },
+}
+
+impl Norm {
+    /// Whether `name/scale` and `name/shift` begin with an axis of steps after the task axis.
+    fn sets(self) -> usize {
+        match self {
+            Norm::PerStep { steps } => steps + 1,
+            _ => 1,
+        }
+    }
+}
+
+/// Added to a variance before its root. PyTorch's default; cbfinn/maml has 1e-3.
+const EPS: f64 = 1e-5;
+
+/// (x − mean)/√(var + ε) over each run of `members` pictures and their pixels, per channel.
+/// `[tasks, images, height, width, channels]`; `members` divides the number of images.
+#[track_caller]
+pub fn grouped_batch_norm<'t>(x: Var<'t>, members: usize) -> Var<'t> {
+    let s = x.shape();
+    if members == s[1] {
+        return x.normalize(&[1, 2, 3], EPS);
+    }
+    assert!(s[1].is_multiple_of(members), "runs of {members} pictures in {s}");
+    let runs = [s[0], s[1] / members, members, s[2], s[3], s[4]];
+    x.reshape(runs).normalize(&[2, 3, 4], EPS).reshape(s)
+}
+
+/// (x − mean)/√(var + ε) over the pixels of one picture and the channels of one group.
+#[track_caller]
+pub fn group_norm<'t>(x: Var<'t>, groups: usize) -> Var<'t> {
+    let s = x.shape();
+    assert!(groups > 0 && s[4].is_multiple_of(groups), "{groups} groups of the channels of {s}");
+    let split = [s[0], s[1], s[2], s[3], groups, s[4] / groups];
+    x.reshape(split).normalize(&[2, 3, 5], EPS).reshape(s)
+}
+
+/// Normalises, then scales and shifts by `name/scale` and `name/shift`. `members` pictures belong together
+/// (all of a pass, or the support set and one query); `step` is the number of inner steps taken.
+#[track_caller]
+pub fn norm<'t>(
+    norm: Norm,
+    weights: &Params<'t>,
+    name: &str,
+    x: Var<'t>,
+    members: usize,
+    step: usize,
+) -> Var<'t> {
+    let normal = match norm {
+        Norm::Batch | Norm::Single | Norm::PerStep { .. } => grouped_batch_norm(x, members),
+        Norm::Group { groups } => group_norm(x, groups),
+    };
+    // Stored [1, sets, 1, 1, channels]: the set's axis stands where the pictures' does.
+    let set = step.min(norm.sets() - 1);
+    let of_step = |w: Var<'t>| w.narrow(1, set, 1);
+    let scale = of_step(weights.get(&format!("{name}/scale")));
+    normal * scale + of_step(weights.get(&format!("{name}/shift")))
+}
+
+/// The parameters of [`norm`] for so many channels: scale 1, shift 0.
+pub fn spec_norm(name: &str, channels: usize, norm: Norm) -> [Spec; 2] {
+    let shape = [1, norm.sets(), 1, 1, channels];
+    [
+        Spec::new(format!("{name}/scale"), shape, Init::ONES),
+        Spec::new(format!("{name}/shift"), shape, Init::ZEROS),
+    ]
+}

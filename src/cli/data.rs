@@ -1,10 +1,12 @@
 //! `metatape data`: which data sets are there, whole, and under which licence.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::output;
-use crate::data;
+use crate::data::check::check;
+use crate::data::{existing_folder, import as omniglot};
 use crate::error::{Error, Result};
+use crate::run::Progress;
 
 /// List, check or import data sets
 #[derive(Debug, clap::Args)]
@@ -32,35 +34,41 @@ pub enum Action {
 }
 
 pub fn main(args: &Args) -> Result<()> {
-    if let Some(folder) = &args.data {
-        data::existing_folder(folder)?;
+    let data = args.data.as_deref();
+    if let Some(Action::Import { set, path }) = &args.action {
+        return import(set, path, data);
     }
-    match args.action.as_ref().unwrap_or(&Action::List) {
-        Action::Import { set, path } => import(set, path, args.data.as_deref()),
-        action => {
-            let sums = matches!(action, Action::Check);
-            let report = data::check::check(args.data.as_deref(), sums);
-            output::print(&report.to_string())?;
-            if report.good() {
-                return Ok(());
-            }
-            Err(Error::Answer("a data set is damaged or incomplete; see the rows above".into()))
-        }
+    if let Some(folder) = data {
+        existing_folder(folder)?;
+    }
+    let sums = matches!(args.action, Some(Action::Check));
+    let report = check(data, sums);
+    output::print(&report.to_string())?;
+    match report.good() {
+        true => Ok(()),
+        false => Err(Error::Answer("a data set is not whole: see the table above".into())),
     }
 }
 
-/// Writes the compact form into DIR/SET of `--data DIR`, or into data/SET here.
-fn import(set: &str, path: &std::path::Path, folder: Option<&std::path::Path>) -> Result<()> {
+/// Into `DATA/SET`, or `data/SET` here.
+fn import(set: &str, path: &Path, data: Option<&Path>) -> Result<()> {
     if set != "omniglot" {
         return Err(Error::input(format!(
-            "data set {set:?} cannot be imported; only omniglot has a compact form of its own"
+            "cannot import {set:?}; there is an importer for omniglot"
         )));
     }
-    let out = folder.unwrap_or(std::path::Path::new("data")).join(set);
-    let summary = data::import::import(path, &out, |done, all| {
-        if done == all || done % 4096 == 0 {
-            eprintln!("{done} of {all} drawings");
-        }
+    let out = data.unwrap_or(Path::new("data")).join(set);
+    let mut progress = None;
+    let made = omniglot::import(path, &out, |done, total| {
+        let begin = || Progress::new("drawings", done as u64, total as u64, false);
+        progress.get_or_insert_with(begin).at(done as u64, String::new);
     })?;
-    output::print(&format!("{}: {summary:?}\n", out.display()))
+    output::print(&format!(
+        "{}: {} alphabets, {} characters, {} drawings in {:.1} MB\n",
+        out.display(),
+        made.alphabets,
+        made.characters,
+        made.drawings,
+        made.bytes as f64 / 1e6
+    ))
 }

@@ -1,5 +1,6 @@
 //! metatape: a tape whose gradients are tape again, and what is built on it.
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod data;

@@ -68,6 +68,9 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["verify", "x", "--device", "tpu"], "expected auto, cpu"),
         (&["compare", "a", "b"], "a does not exist"),
         (&["compare", "a"], "2 values required"),
+        (&["data", "--data", "nowhere"], "nowhere: no such folder"),
+        (&["data", "import", "omniglott", "x"], "cannot import \"omniglott\""),
+        (&["data", "import", "omniglot", "nowhere"], "nowhere"),
         (&["recipes", "omniglot"], "did you mean \"omniglot-5w1s\"?"),
     ];
     for (args, expected) in cases {

@@ -1,11 +1,11 @@
 //! `metatape run`: a recipe from beginning to end, or on from where it stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::output;
 use crate::error::{Error, Result};
 use crate::recipe::{self, Device, Override, Recipe, builtin};
-use crate::run::{Run, Summary, interrupt};
+use crate::run::{Folder, Run, Summary, interrupt};
 
 /// Run a recipe: train, evaluate, write a report into runs/RECIPE/N/
 #[derive(Debug, clap::Args)]
@@ -109,31 +109,19 @@ pub struct Estimate {
 pub fn main(args: &Args) -> Result<()> {
     let flags = &args.flags;
     let overrides = flags.overrides()?;
+    let recipe = match &flags.resume {
+        Some(dir) => resumed_recipe(dir, args.recipe.as_deref(), &overrides)?,
+        None => recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?,
+    };
+    // All that bad input can spoil comes first: a refused run leaves no folder.
+    let prepared = prepare(&recipe, flags)?;
     if flags.dry_run {
-        let recipe = match &flags.resume {
-            Some(dir) => crate::run::Folder::open(dir, &overrides)?.1,
-            None => recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?,
-        };
-        return dry_run(&recipe, args);
+        return dry_run(&recipe, &estimate(&prepared)?, flags.json);
     }
     let mut run = match &flags.resume {
         Some(dir) => Run::resume(dir, &overrides)?,
-        None => {
-            let recipe =
-                recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?;
-            Run::start(recipe, flags.out.as_deref())?
-        }
+        None => Run::start(recipe, flags.out.as_deref())?,
     };
-    if let (Some(which), Some(dir)) = (&args.recipe, &flags.resume) {
-        let named = recipe::load(which, &[])?.name;
-        if named != run.recipe.name {
-            return Err(Error::input(format!(
-                "{} holds a run of {}, not of {named}; leave the recipe out to go on with it",
-                dir.display(),
-                run.recipe.name
-            )));
-        }
-    }
     interrupt::listen()?;
     if !flags.quiet {
         eprintln!("{}: {} -> {}", run.recipe.name, run.recipe.title, run.folder.path().display());
@@ -141,13 +129,27 @@ pub fn main(args: &Args) -> Result<()> {
             eprintln!("going on after step {}", checkpoint.step);
         }
     }
-    let summary = train(&mut run, flags)?;
+    let summary = train(prepared, &mut run, flags)?;
     if flags.json {
         let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data");
         return output::print(&(text + "\n"));
     }
     let report = run.folder.report();
     output::print(&format!("{}\nreport: {}\n", results(&summary), report.display()))
+}
+
+/// The recipe of the run in `dir`. Naming it again beside `--resume` is fine, naming another is a mistake.
+fn resumed_recipe(dir: &Path, named: Option<&str>, overrides: &[Override]) -> Result<Recipe> {
+    let (_, recipe) = Folder::open(dir, overrides)?;
+    match named.map(|which| recipe::load(which, &[])).transpose()? {
+        Some(other) if other.name != recipe.name => Err(Error::input(format!(
+            "{} holds a run of {}, not of {}; leave the recipe out to go on with it",
+            dir.display(),
+            recipe.name,
+            other.name
+        ))),
+        _ => Ok(recipe),
+    }
 }
 
 /// The results as a table for people.
@@ -160,9 +162,8 @@ fn results(summary: &Summary) -> String {
     output::table(&header, &rows.collect::<Vec<_>>())
 }
 
-fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
-    let cost = estimate(recipe)?;
-    if args.flags.json {
+fn dry_run(recipe: &Recipe, cost: &Estimate, json: bool) -> Result<()> {
+    if json {
         let recipe = serde_json::to_value(recipe).expect("a recipe is plain data");
         let both = serde_json::json!({ "recipe": recipe, "estimate": cost });
         return output::print(&format!("{both}\n"));
@@ -183,12 +184,20 @@ fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
     ))
 }
 
-/// SEAM: plans the recipe and asks the plan.
-fn estimate(_recipe: &Recipe) -> Result<Estimate> {
+/// SEAM: executor, data and plans of a run, made before anything is written.
+struct Prepared;
+
+/// SEAM: finds the device, reads the data, plans; fails where one of them is not as it should be.
+fn prepare(_recipe: &Recipe, _flags: &Flags) -> Result<Prepared> {
+    Ok(Prepared)
+}
+
+/// SEAM: asks the plans.
+fn estimate(_prepared: &Prepared) -> Result<Estimate> {
     Err(super::not_connected("run --dry-run"))
 }
 
 /// SEAM: trains, evaluates, calls `run.finish` and returns the summary.
-fn train(_run: &mut Run, _flags: &Flags) -> Result<Summary> {
+fn train(_prepared: Prepared, _run: &mut Run, _flags: &Flags) -> Result<Summary> {
     Err(super::not_connected("run"))
 }

@@ -7,5 +7,12 @@
 pub mod assemble;
 pub mod choose;
 pub mod contract;
+mod device;
 pub mod launch;
+pub mod program;
+pub mod selftest;
 pub mod sweep;
+
+pub use assemble::{Fault, with_fault};
+pub use device::{Adapter, Gpu, adapters, automatic, choose as choose_adapter, open};
+pub use program::GpuProgram;

@@ -79,7 +79,8 @@ impl ConvPlan {
         let g = &geo;
         let sizes = [g.n, g.h, g.w, g.c, g.kh, g.kw, g.o, g.oh, g.ow, g.groups];
         assert!(sizes.iter().chain(&g.stride).chain(&g.dilation).all(|s| *s > 0), "empty: {g:?}");
-        assert!(g.c % g.groups == 0 && g.o % g.groups == 0, "channels and groups differ: {g:?}");
+        let divided = g.c.is_multiple_of(g.groups) && g.o.is_multiple_of(g.groups);
+        assert!(divided, "channels and groups differ: {g:?}");
         let axis = |i: usize| Axis {
             image: [g.h, g.w][i],
             window: [g.kh, g.kw][i],

@@ -25,7 +25,7 @@ fn run(isa: Isa, [m, n, k]: [usize; 3], a: &[f32], sa: Strides, b: &[f32], sb: S
     let mut c = random(m * ldc, 4);
     for i in (0..m).step_by(step) {
         let rows = step.min(m - i);
-        let mut scratch = vec![f32::NAN; scratch_len(rows, n, k)];
+        let mut scratch = vec![f32::NAN; scratch_len(isa, rows, n, k)];
         let (a, c) = (a[i * sa.0..].as_ptr(), c[i * ldc..].as_mut_ptr());
         unsafe { matmul(isa, rows, n, k, a, sa, b.as_ptr(), sb, c, ldc, add, scratch.as_mut_ptr()) };
     }

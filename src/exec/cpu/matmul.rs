@@ -20,11 +20,11 @@ const WIDTH: usize = 512;
 const FAR: usize = 512;
 
 /// Floats of scratch that [`matmul`] may use for these sizes, whatever the strides.
-pub fn scratch_len(m: usize, n: usize, k: usize) -> usize {
+pub fn scratch_len(isa: Isa, m: usize, n: usize, k: usize) -> usize {
     let depth = k.min(DEPTH);
-    m.min(HEIGHT) * depth
-        + depth * n.min(WIDTH)
-        + if n == 1 { k.max(m.min(WIDTH) * depth) } else { 0 }
+    // A panel is at least one tile wide. A single column may be computed as a row, with m columns.
+    let columns = if n == 1 { m } else { n }.min(WIDTH.max(isa.tile_width()));
+    m.min(HEIGHT) * depth + depth * columns + if n == 1 { k } else { 0 }
 }
 
 /// `c[i·ldc + j] (+)= sum over l of a[i·rsa + l·csa] · b[l·rsb + j·csb]`, i < m, j < n, l < k.
@@ -95,7 +95,7 @@ unsafe fn blocks(
     // A transposed A is read number by number from as many cache lines, once per column of tiles.
     let copy_a = n > width && m >= ROWS && (a.step != 1 || a.row >= FAR);
     let copy_b = b.step != 1 || (b.row >= FAR && m >= 4 * ROWS);
-    let group = WIDTH / width * width;
+    let group = (WIDTH / width).max(1) * width;
     let mut add = accumulate;
     for top in (0..m).step_by(HEIGHT) {
         let rows = HEIGHT.min(m - top);

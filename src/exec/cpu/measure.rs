@@ -135,7 +135,7 @@ fn product_speed(isa: Isa, what: &str, [m, n, k]: [usize; 3], transposed: [bool;
     let sa = if transposed[0] { (1, m) } else { (k, 1) };
     let sb = if transposed[1] { (1, k) } else { (n, 1) };
     let (mut a, mut b, mut c) = (Floats::new(m * k), Floats::new(k * n), Floats::new(m * n));
-    let mut scratch = Floats::new(scratch_len(m, n, k));
+    let mut scratch = Floats::new(scratch_len(isa, m, n, k));
     let (a, b, c, scratch) = (a.ptr(), b.ptr(), c.ptr(), scratch.ptr());
     speed(isa, name, 0.02, (2 * m * n * k) as f64, || unsafe {
         matmul(isa, m, n, k, a, sa, b, sb, c, n, false, scratch);

@@ -1,7 +1,7 @@
 //! Gradcheck's rows for composed operations: one at least for every operation of case files.
 
-use super::build::{cross_entropy, kl_div, mse};
 use super::rows::{Operand, Row, SMOOTH, row};
+use crate::loss::{cross_entropy, kl_div, mse};
 use crate::op::Window;
 use crate::shape::Axes;
 use crate::tape::{Conv2d, Var};

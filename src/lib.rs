@@ -1,5 +1,7 @@
 //! metatape: a tape whose gradients are tape again, and what is built on it.
 
+pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod data;
 pub mod error;

@@ -20,6 +20,16 @@ pub mod sine;
 use crate::error::{Error, Result};
 use std::{fs, io::Read, path::Path};
 
+/// Refuses a `--data` that is no folder: a mistyped one would otherwise mean "nothing there".
+pub fn existing_folder(data: &Path) -> Result<()> {
+    if data.is_dir() {
+        return Ok(());
+    }
+    let why = if data.exists() { "not a folder" } else { "no such folder" };
+    let what = "--data (or METATAPE_DATA) names the folder that holds the sets' folders";
+    Err(Error::input(format!("{}: {why}; {what}", data.display())))
+}
+
 /// The whole file, or one line on why not. `most` is in bytes: what a sane file of its kind can hold.
 pub fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>> {
     let fail = |e: std::io::Error| {

@@ -5,7 +5,7 @@
 //! quarter turns *after* that, so no test character is ever in training, in any turn.
 //! Lake, Salakhutdinov, Tenenbaum, Science 350 (2015).
 
-use super::{embedded, import, read_bounded, sheet};
+use super::{embedded, existing_folder, import, read_bounded, sheet};
 use crate::error::{Error, Result};
 use std::{path::Path, sync::OnceLock};
 
@@ -87,6 +87,7 @@ impl Omniglot {
     /// The folder holds either all fifty sheets or the original's two archives (or what is in them);
     /// an incomplete or damaged one is an error, never replaced by the built-in sheets.
     pub fn load(data: Option<&Path>) -> Result<Self> {
+        data.map_or(Ok(()), existing_folder)?;
         let folder = data.map(|data| data.join("omniglot")).filter(|folder| folder.exists());
         let Some(folder) = folder else { return Self::built_in() };
         let has_sheet = |a: &Alphabet| folder.join(format!("{}.png", a.name)).exists();

@@ -3,6 +3,8 @@
 //! `reference` walks the tape in f64; `cpu` and `gpu` run a [`crate::plan::Plan`].
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod reference;
 
 use crate::error::Result;
@@ -84,7 +86,46 @@ pub fn compile(
 ) -> Result<Box<dyn Program>> {
     match options.device {
         Device::Reference => Ok(Box::new(reference::Reference::new(tape, outputs, state))),
-        Device::Auto | Device::Cpu => Ok(Box::new(cpu::Cpu::new(tape, outputs, state, options)?)),
-        Device::Gpu(_) => Err(crate::error::Error::input("no `gpu` yet")),
+        Device::Cpu => Ok(Box::new(cpu::Cpu::new(tape, outputs, state, options)?)),
+        Device::Auto => match automatic() {
+            Some(number) => on_gpu(tape, outputs, state, options, Some(number)),
+            None => Ok(Box::new(cpu::Cpu::new(tape, outputs, state, options)?)),
+        },
+        Device::Gpu(number) => on_gpu(tape, outputs, state, options, number),
     }
+}
+
+/// The hardware GPU that `auto` takes, if there is one.
+#[cfg(feature = "gpu")]
+fn automatic() -> Option<usize> {
+    gpu::automatic()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn automatic() -> Option<usize> {
+    None
+}
+
+#[cfg(feature = "gpu")]
+fn on_gpu(
+    tape: &Tape,
+    outputs: &[Var],
+    state: &[(usize, usize)],
+    options: &Options,
+    number: Option<usize>,
+) -> Result<Box<dyn Program>> {
+    let number = gpu::choose_adapter(number)?;
+    Ok(Box::new(gpu::GpuProgram::compile(tape, outputs, state, options, number)?))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn on_gpu(
+    _: &Tape,
+    _: &[Var],
+    _: &[(usize, usize)],
+    _: &Options,
+    _: Option<usize>,
+) -> Result<Box<dyn Program>> {
+    let why = "this build has no `gpu`; build with --features gpu, or use --device cpu";
+    Err(crate::error::Error::input(why))
 }

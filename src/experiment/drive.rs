@@ -4,7 +4,6 @@
 //! a checkpoint holds the current leg's state and the weights of those done, so that a run resumes anywhere
 //! and ends with the same bits. Figures come last, from the weights alone.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::page::{Findings, page};
@@ -15,6 +14,7 @@ use super::{
 use crate::data::omniglot::{Omniglot, Part};
 use crate::data::prefetch::Prefetch;
 use crate::error::{Error, Result};
+use crate::meta::Maml;
 use crate::nn::{Model, Weight, Weights};
 use crate::random::stream;
 use crate::run::{Checkpoint, Figure, Line, Named, Progress, Run, State, Summary};
@@ -30,16 +30,13 @@ struct Leg {
 }
 
 /// Trains, evaluates, writes everything that a run leaves, and returns its summary.
-pub fn run(run: &mut Run, data: Option<&Path>, quiet: bool) -> Result<Summary> {
-    let e = from_recipe(&run.recipe)?;
-    let set = match e.tasks {
-        Tasks::Omniglot(_) => Some(Arc::new(Omniglot::load(data)?)),
-        Tasks::Sine(_) => None,
-    };
+pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
+    let Prepared { experiment: e, set, training } = prepared;
     let seeds: Vec<u64> = (run.recipe.seed..).take(run.recipe.seeds as usize).collect();
     let legs: Vec<Leg> = seeds.iter().flat_map(|&seed| legs_of(&e, seed)).collect();
-    let mut driver =
-        Driver { e, set, legs, done: vec![], run, quiet, peak_bytes: 0, device: String::new() };
+    let (peak_bytes, device) = (training.cost().peak_bytes, training.device());
+    let training = Some(training);
+    let mut driver = Driver { e, set, legs, done: vec![], run, quiet, training, peak_bytes, device };
     driver.train()?;
     driver.judge(&seeds)
 }
@@ -50,6 +47,15 @@ fn legs_of(e: &Experiment, seed: u64) -> Vec<Leg> {
     [Leg { seed, control: None }].into_iter().chain(controls).collect()
 }
 
+/// What a leg descends.
+fn objective(e: &Experiment, control: Option<Control>) -> Objective {
+    match control {
+        None => Objective::Meta(e.maml),
+        Some(Control::FirstOrder) => Objective::Meta(Maml { first_order: true, ..e.maml }),
+        Some(_) => Objective::Joint,
+    }
+}
+
 struct Driver<'r> {
     e: Experiment,
     set: Option<Arc<Omniglot>>,
@@ -58,6 +64,8 @@ struct Driver<'r> {
     done: Vec<Weights>,
     run: &'r mut Run,
     quiet: bool,
+    /// The method's own program, made before the run began; its next leg takes it.
+    training: Option<Training>,
     peak_bytes: u64,
     device: String,
 }
@@ -134,18 +142,13 @@ impl Driver<'_> {
     ) -> Result<Weights> {
         let Leg { seed, control } = self.legs[index];
         let (e, steps) = (self.e.clone(), self.e.steps);
-        let objective = match control {
-            None => Objective::Meta(e.maml),
-            Some(Control::FirstOrder) => {
-                Objective::Meta(crate::meta::Maml { first_order: true, ..e.maml })
-            }
-            Some(_) => Objective::Joint,
-        };
         let source =
             Source::new(e.tasks, self.set.as_ref(), Part::TrainAndValidation, seed, stream::TRAIN)?;
-        let mut training = Training::new(&e, objective, &source, &e.options)?;
+        let mut training = match self.training.take_if(|_| control.is_none()) {
+            Some(training) => training,
+            None => Training::new(&e, objective(&e, control), &source, &e.options)?,
+        };
         self.peak_bytes = self.peak_bytes.max(training.cost().peak_bytes);
-        self.device = training.device();
         let before = index as u64 * steps;
         let from = match &resumed {
             None => {

@@ -1,14 +1,41 @@
-//! What a run will cost, known before it begins: planned, and a few steps timed.
+//! Before a run begins: everything that bad input can spoil is tried, and what the run will cost is known.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Experiment, Objective, Source, Tasks, Training};
+use super::{Experiment, Objective, Source, Tasks, Training, from_recipe};
 use crate::data::omniglot::{Omniglot, Part};
 use crate::error::Result;
 use crate::nn::{Model, Weights};
 use crate::random::stream;
+use crate::recipe::Recipe;
+
+/// A recipe whose keys agree, whose data is there, and whose training step is compiled for its device.
+pub struct Prepared {
+    pub experiment: Experiment,
+    pub set: Option<Arc<Omniglot>>,
+    pub training: Training,
+}
+
+/// Fails where keys contradict each other, data is missing or damaged, or the device is not there.
+pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
+    let experiment = from_recipe(recipe)?;
+    let set = match experiment.tasks {
+        Tasks::Omniglot(_) => Some(Arc::new(Omniglot::load(data)?)),
+        Tasks::Sine(_) => None,
+    };
+    let source = batches(&experiment, set.as_ref())?;
+    let objective = Objective::Meta(experiment.maml);
+    let training = Training::new(&experiment, objective, &source, &experiment.options)?;
+    Ok(Prepared { experiment, set, training })
+}
+
+fn batches(e: &Experiment, set: Option<&Arc<Omniglot>>) -> Result<Source> {
+    Source::new(e.tasks, set, Part::TrainAndValidation, 1, stream::TRAIN)
+}
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Estimate {
@@ -27,15 +54,10 @@ pub struct Estimate {
 /// Seconds spent on timing, at least one step.
 const TIMING: f64 = 1.0;
 
-pub fn estimate(experiment: &Experiment, data: Option<&std::path::Path>) -> Result<Estimate> {
-    let set = match experiment.tasks {
-        Tasks::Omniglot(_) => Some(Omniglot::load(data)?.into()),
-        Tasks::Sine(_) => None,
-    };
-    let source =
-        Source::new(experiment.tasks, set.as_ref(), Part::TrainAndValidation, 1, stream::TRAIN)?;
-    let objective = Objective::Meta(experiment.maml);
-    let mut training = Training::new(experiment, objective, &source, &experiment.options)?;
+/// Plans are counted, a few steps are timed.
+pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
+    let Prepared { experiment, set, training } = prepared;
+    let source = batches(experiment, set.as_ref())?;
     let weights = Weights::init(&experiment.net.spec(), 1);
     training.start(&weights);
     let mut batch = source.room();

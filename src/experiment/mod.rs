@@ -16,7 +16,7 @@ mod source;
 mod training;
 
 pub use drive::run;
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, Prepared, estimate, prepare};
 pub use evaluation::{Answers, Evaluation};
 pub use from_recipe::from_recipe;
 pub use scores::{Scores, mean_ci95, median, share};

@@ -86,13 +86,17 @@ impl Op {
     ///
     /// `wanted` is the shape the caller asks for (`Reshape`, `Expand`, sources, ...).
     pub fn shape(&self, inputs: &[Shape], wanted: Option<Shape>) -> Result<Shape, String> {
+        if let Some(arity) = self.arity().filter(|&arity| arity != inputs.len()) {
+            let plural = if arity == 1 { "" } else { "s" };
+            return Err(format!("takes {arity} input{plural}, got {}", inputs.len()));
+        }
         let want = || wanted.ok_or_else(|| "needs a result shape".to_string());
         match self {
             Op::Input(_) | Op::Const(_) => want(),
             Op::Data(literal) => source::data_shape(literal, want()?),
             Op::Random { .. } => source::random_shape(inputs, want()?),
             Op::Detach => Ok(inputs[0]),
-            Op::Pointwise(op) => pointwise_shape(*op, inputs),
+            Op::Pointwise(_) => pointwise_shape(inputs),
             Op::Reshape => movement::reshape_shape(inputs[0], want()?),
             Op::Permute { order } => movement::permute_shape(inputs[0], order),
             Op::Expand => movement::expand_shape(inputs[0], want()?),
@@ -111,9 +115,22 @@ impl Op {
         }
     }
 
+    /// How many inputs it takes; none: any number, at least one.
+    pub fn arity(&self) -> Option<usize> {
+        match self {
+            Op::Input(_) | Op::Const(_) | Op::Data(_) => Some(0),
+            Op::Concat { .. } => None,
+            Op::Pointwise(op) => Some(op.arity()),
+            Op::MatMul { .. } | Op::Conv { .. } | Op::Take(_) | Op::Put(_) => Some(2),
+            Op::Random { .. } | Op::Detach | Op::Reshape | Op::Permute { .. } => Some(1),
+            Op::Expand | Op::Slice { .. } | Op::Pad { .. } | Op::Flip(_) => Some(1),
+            Op::Sum(_) | Op::ArgMax(_) => Some(1),
+        }
+    }
+
     /// The adjoint of each input, given the adjoint `g` of the result `y`, as tape.
     pub fn vjp<'t>(&self, x: &[Var<'t>], y: Var<'t>, g: Var<'t>) -> Vec<Option<Var<'t>>> {
-        match self {
+        let adjoints = match self {
             Op::Input(_) | Op::Const(_) | Op::Data(_) => vec![],
             Op::Random { .. } | Op::Detach | Op::ArgMax(_) => vec![None],
             Op::Pointwise(op) => op.vjp(x, y, g),
@@ -129,7 +146,8 @@ impl Op {
             Op::Conv { side, geometry } => conv::vjp(*side, geometry, x[0], x[1], g),
             Op::Take(along) => vec![Some(g.put(x[1], *along, x[0].shape())), None],
             Op::Put(along) => vec![Some(g.take(x[1], *along)), None],
-        }
+        };
+        crate::check::fault::spoil(|| self.name(), adjoints)
     }
 
     /// The definition, in f64: clarity before speed. `Input` and `Random` are the executor's own.
@@ -181,10 +199,7 @@ impl Op {
     }
 }
 
-fn pointwise_shape(op: Pointwise, inputs: &[Shape]) -> Result<Shape, String> {
-    if inputs.len() != op.arity() {
-        return Err(format!("takes {} inputs, got {}", op.arity(), inputs.len()));
-    }
+fn pointwise_shape(inputs: &[Shape]) -> Result<Shape, String> {
     for other in &inputs[1..] {
         if *other != inputs[0] {
             return Err(format!("{} and {other} differ", inputs[0]));

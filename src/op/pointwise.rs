@@ -28,8 +28,8 @@ pointwise! { |g, y|
     Max    (a, b)    =>  a.max_nan(b),       "max_nan({a}, {b})",            [Some(g * b.less(a)), Some(g * (1.0 - b.less(a)))], (-2.0, 2.0);
     // 1 where a < b, else 0. Flat almost everywhere: no derivative is passed on.
     Less   (a, b)    =>  a.less(b),          "select(0.0, 1.0, {a} < {b})",  [None, None],                        (-2.0, 2.0);
-    // a where c is not 0, else b.
-    Select (c, a, b) =>  c.select(a, b),     "select({b}, {a}, {c} != 0.0)", [None, Some(c.select(g, g * 0.0)), Some(c.select(g * 0.0, g))], (-2.0, 2.0);
+    // a where c is not 0, else b. In WGSL by its bits: naga's != is false for NaN.
+    Select (c, a, b) =>  c.select(a, b),     "select({b}, {a}, (bitcast<u32>({c}) << 1u) != 0u)", [None, Some(c.select(g, g * 0.0)), Some(c.select(g * 0.0, g))], (-2.0, 2.0);
 }
 
 /// Turns the rows into one enum and five `match`es over it. A macro, because a table of function

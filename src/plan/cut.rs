@@ -45,7 +45,24 @@ pub fn cut(graph: &Graph) -> Cut {
         result.task_sum[id] = node.op == Op::Sum(Axes(1)) && of_tasks;
         result.stage[id] = latest + (latest % 2 != parity) as usize;
     }
+    postpone(graph, &mut result);
     result
+}
+
+/// What is computed once for all tasks moves to the last stage that still serves its readers: there it
+/// may be part of their sweep instead of a map stored in between.
+fn postpone(graph: &Graph, cut: &mut Cut) {
+    let mut latest = vec![usize::MAX; graph.nodes.len()];
+    for (id, node) in graph.nodes.iter().enumerate().rev() {
+        let fixed = is_source(&node.op) || cut.stage[id] % 2 == 1 || cut.task_sum[id];
+        if !fixed && latest[id] != usize::MAX {
+            cut.stage[id] = cut.stage[id].max(latest[id]);
+        }
+        for &input in &node.inputs {
+            let before = cut.stage[id] - cut.stage[id] % 2;
+            latest[input] = latest[input].min(before);
+        }
+    }
 }
 
 pub fn is_source(op: &Op) -> bool {

@@ -163,10 +163,15 @@ pub fn resolve(graph: Graph, enabled: bool) -> (Graph, Vec<Option<ViewOf>>) {
                     | Op::Take(crate::op::Along::Window(_))
                     | Op::Put(crate::op::Along::Window(_))
             );
-        if contiguous {
+        let product = matches!(node.op, Op::MatMul { .. });
+        if contiguous || product {
             for input in &mut inputs {
                 let shape = nodes[*input].shape;
-                if views[*input].as_ref().is_some_and(|v| !v.is_contiguous_per_task(shape)) {
+                let fits = |v: &ViewOf| match product {
+                    true => v.strides[..shape.rank()].iter().all(|&s| s >= 0),
+                    false => v.is_contiguous_per_task(shape),
+                };
+                if views[*input].as_ref().is_some_and(|v| !fits(v)) {
                     let copy = Node { op: Op::Detach, inputs: vec![*input], shape };
                     *input = push(&mut nodes, &mut views, copy);
                 }

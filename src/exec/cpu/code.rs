@@ -47,11 +47,11 @@ pub struct Product {
 
 impl Code {
     /// `shared`: the kernel runs once for all tasks, so workers may share it.
-    pub fn new(kernel: &Kernel, table: &Table, shared: bool) -> Self {
+    pub fn new(isa: Isa, kernel: &Kernel, table: &Table, shared: bool) -> Self {
         let work = match &kernel.kind {
             Kind::Sweep(sweep) => Work::Sweep(SweepCode::new(sweep, table)),
             Kind::MatMul(product) => Work::MatMul(Product::new(product, table)),
-            Kind::Conv(conv) => convolution(conv, table),
+            Kind::Conv(conv) => convolution(isa, conv, table),
             Kind::Choose(c) => {
                 let (data, to) = (table.at(&c.data), table.at(&c.to));
                 let index = c.index.as_ref().map(|index| table.at(index));
@@ -124,7 +124,7 @@ impl Code {
                 Work::MatMul(product) => {
                     product.run(isa, table, task, (0, product.m), scratch.floats);
                 }
-                Work::Conv { units, .. } => self.conv(isa, table, task, (0, *units), scratch),
+                Work::Conv { units, .. } => self.conv(table, task, (0, *units), scratch),
                 Work::Pool { images, .. } => self.pool(isa, table, task, (0, *images)),
                 Work::Axis { axis, data, index, to } => {
                     let index = index
@@ -178,7 +178,7 @@ impl Code {
                     product.run(isa, table, 0, (from, to), scratch.floats);
                 }
                 Work::Conv { units, .. } => self.by_task(*units, from, to, |task, range| {
-                    self.conv(isa, table, task, range, scratch);
+                    self.conv(table, task, range, scratch);
                 }),
                 Work::Pool { images, .. } => self.by_task(*images, from, to, |task, range| {
                     self.pool(isa, table, task, range);
@@ -224,7 +224,6 @@ impl Code {
 
     unsafe fn conv(
         &self,
-        isa: Isa,
         table: &Table,
         task: usize,
         (from, to): (usize, usize),
@@ -235,9 +234,9 @@ impl Code {
             let (a, b) = (table.pointer(a, task), table.pointer(b, task));
             let (out, s) = (table.pointer(out, task), scratch.floats);
             match side {
-                Side::Output => conv::output(isa, plan, a, b, out, s, from..to, *accumulate),
-                Side::Input => conv::input(isa, plan, a, b, out, s, from..to, *accumulate),
-                Side::Weight => conv::weight(isa, plan, a, b, out, s, from..to, *accumulate),
+                Side::Output => conv::output(plan, a, b, out, s, from..to, *accumulate),
+                Side::Input => conv::input(plan, a, b, out, s, from..to, *accumulate),
+                Side::Weight => conv::weight(plan, a, b, out, s, from..to, *accumulate),
             }
         }
     }
@@ -271,7 +270,7 @@ impl Code {
     }
 }
 
-fn convolution(conv: &Conv, table: &Table) -> Work {
+fn convolution(isa: Isa, conv: &Conv, table: &Table) -> Work {
     let g = &conv.geometry;
     let [oh, ow] = g.output().expect("checked on the tape");
     let geo = ConvGeo {
@@ -289,7 +288,7 @@ fn convolution(conv: &Conv, table: &Table) -> Work {
         dilation: g.dilation,
         groups: g.groups,
     };
-    let plan = ConvPlan::new(geo, conv.side);
+    let plan = ConvPlan::new(isa, geo, conv.side);
     let units = if conv.side == Side::Weight { plan.weight_tiles() } else { conv.images };
     let (a, b, to) = (table.at(&conv.a), table.at(&conv.b), table.at(&conv.to));
     Work::Conv { plan, side: conv.side, a, b, to, accumulate: conv.accumulate, units }
@@ -340,11 +339,13 @@ impl Product {
                 }
                 matmul::matmul(
                     isa,
-                    (to - from, self.n, self.k),
+                    to - from,
+                    self.n,
+                    self.k,
                     a.offset(offset[0] + from as isize * self.a.1),
-                    (self.a.1, self.a.2),
+                    (self.a.1 as usize, self.a.2 as usize),
                     b.offset(offset[1]),
-                    (self.b.1, self.b.2),
+                    (self.b.1 as usize, self.b.2 as usize),
                     c.offset(offset[2] + from as isize * self.c.1),
                     self.c.1 as usize,
                     self.accumulate,

@@ -3,6 +3,9 @@
 //! `run.rs` is the idea, `code.rs` and `sweep.rs` turn a plan's kernels into calls, the rest is kernels
 //! on a small SIMD trait (`simd.rs`) with three instances chosen at run time.
 
+// Kernels take pointers, pitches and sizes; a struct for each would be read once and filled everywhere.
+#![allow(clippy::too_many_arguments)]
+
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -13,7 +16,9 @@ mod code;
 pub mod conv;
 pub mod copy;
 pub mod isa;
+pub mod kernels;
 pub mod matmul;
+pub mod measure;
 mod pool;
 pub mod portable;
 mod run;

@@ -30,7 +30,8 @@ pub struct Cpu {
     workers: Vec<Mutex<Worker>>,
     segments: Vec<Running>,
     codes: Vec<Code>,
-    own: Vec<Floats>,
+    /// Storage that the tables point into.
+    _own: Vec<Floats>,
     _shared: Floats,
     partials: Floats,
     cost: Cost,
@@ -105,7 +106,7 @@ impl Cpu {
         let mut segments = Vec::new();
         for segment in &plan.segments {
             for kernel in &plan.kernels[segment.kernels.clone()] {
-                codes.push(Code::new(kernel, &first, segment.tasks == 1));
+                codes.push(Code::new(isa, kernel, &first, segment.tasks == 1));
             }
             let sums_len: usize =
                 segment.task_sums.iter().map(|sum| plan.buffers[sum.from].len).sum();
@@ -113,9 +114,10 @@ impl Cpu {
             let sums = Floats::new(chunks * sums_len);
             segments.push(Running { chunks, next: AtomicUsize::new(0), sums, sums_len });
         }
-        let need = |f: fn(&Code) -> usize| codes.iter().map(f).max().unwrap_or(0);
-        let (floats, registers) = (need(|c| c.scratch().0), need(|c| c.scratch().1));
-        let partials = Floats::new(need(|c| c.partial_len));
+        let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
+        let floats = most(&mut codes.iter().map(|code| code.scratch().0));
+        let registers = most(&mut codes.iter().map(|code| code.scratch().1));
+        let partials = Floats::new(most(&mut codes.iter().map(|code| code.partial_len)));
         let workers = (0..threads)
             .map(|_| {
                 let arena = Floats::new(plan.worker_len);
@@ -151,7 +153,7 @@ impl Cpu {
             workers,
             segments,
             codes,
-            own,
+            _own: own,
             _shared: shared,
             partials,
             cost,

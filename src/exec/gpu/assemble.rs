@@ -1,0 +1,102 @@
+//! A shader's text: its file, the files it imports, its constants, its program.
+//!
+//! The files in shaders/ are plain WGSL. Three things may happen to one: a line `//#import "shared/x"`
+//! becomes that file, a named `const` gets another value (tile sizes must be text: override constants
+//! cannot size local arrays), and the lines between `//#begin program` and `//#end program` are
+//! replaced. Without any of it a file is still valid, with the values it was committed with.
+
+use std::cell::RefCell;
+
+/// Every shader, by the name messages and imports use.
+pub const FILES: &[(&str, &str)] = &[
+    ("argmax_axis", include_str!("../../../shaders/argmax_axis.wgsl")),
+    ("choose_window", include_str!("../../../shaders/choose_window.wgsl")),
+    ("conv_input", include_str!("../../../shaders/conv_input.wgsl")),
+    ("conv_output", include_str!("../../../shaders/conv_output.wgsl")),
+    ("conv_weight", include_str!("../../../shaders/conv_weight.wgsl")),
+    ("copy_ranges", include_str!("../../../shaders/copy_ranges.wgsl")),
+    ("matmul_registers", include_str!("../../../shaders/matmul_registers.wgsl")),
+    ("matmul_tiles", include_str!("../../../shaders/matmul_tiles.wgsl")),
+    ("random", include_str!("../../../shaders/random.wgsl")),
+    ("sweep_map", include_str!("../../../shaders/sweep_map.wgsl")),
+    ("sweep_sum", include_str!("../../../shaders/sweep_sum.wgsl")),
+    ("take_put", include_str!("../../../shaders/take_put.wgsl")),
+];
+
+/// What files import.
+pub const SHARED: &[(&str, &str)] = &[
+    ("shared/conv", include_str!("../../../shaders/shared/conv.wgsl")),
+    ("shared/math", include_str!("../../../shaders/shared/math.wgsl")),
+    ("shared/matmul", include_str!("../../../shaders/shared/matmul.wgsl")),
+    ("shared/philox", include_str!("../../../shaders/shared/philox.wgsl")),
+];
+
+const BEGIN: &str = "//#begin program\n";
+const END: &str = "//#end program\n";
+
+/// The text of shader `name` with constants replaced and, where given, its program.
+///
+/// Panics at a name, a constant or a mark that is not there: both sides are ours.
+pub fn shader(name: &str, constants: &[(&str, String)], program: Option<&str>) -> String {
+    let (_, file) = FILES.iter().find(|(file, _)| *file == name).expect("a shader of this crate");
+    let mut text = String::with_capacity(2 * file.len());
+    for line in file.lines() {
+        match line.strip_prefix("//#import \"").and_then(|rest| rest.strip_suffix('"')) {
+            Some(wanted) => {
+                let (_, shared) = SHARED.iter().find(|(n, _)| *n == wanted).expect("an import");
+                text.push_str(shared);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    for (constant, value) in constants {
+        let start = text.find(&format!("const {constant} = ")).expect("a constant of the shader");
+        let from = start + "const  = ".len() + constant.len();
+        let to = from + text[from..].find(';').expect("the constant's end");
+        text.replace_range(from..to, value);
+    }
+    if let Some(program) = program {
+        let from = text.find(BEGIN).expect("the program's begin") + BEGIN.len();
+        let to = text.find(END).expect("the program's end");
+        text.replace_range(from..to, program);
+    }
+    FAULT.with_borrow(|fault| match fault {
+        Some(fault) if fault.file == name => {
+            assert!(text.contains(fault.find), "{name} has no `{}` to break", fault.find);
+            text.replace(fault.find, fault.replace)
+        }
+        _ => text,
+    })
+}
+
+/// A shader broken on purpose, to see the tests that should notice go red.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    pub file: &'static str,
+    pub find: &'static str,
+    pub replace: &'static str,
+    /// Whether kernels still prove themselves before they are used.
+    pub self_test: bool,
+}
+
+thread_local! {
+    static FAULT: RefCell<Option<Fault>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with a shader broken, for programs compiled on this thread meanwhile.
+pub fn with_fault<R>(fault: Fault, f: impl FnOnce() -> R) -> R {
+    struct Mend;
+    impl Drop for Mend {
+        fn drop(&mut self) {
+            FAULT.set(None); // also when `f` panics: the thread may run another test
+        }
+    }
+    FAULT.set(Some(fault));
+    let _mend = Mend;
+    f()
+}
+
+pub(super) fn self_tests_are_on() -> bool {
+    FAULT.with_borrow(|fault| fault.is_none_or(|fault| fault.self_test))
+}

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::page::{Findings, page};
 use super::{
-    Control, Evaluation, Experiment, Judging, Objective, Row, Scores, Source, Tasks, Training,
-    figures, from_recipe, mean_ci95,
+    Control, Evaluation, Experiment, Judging, Objective, Prepared, Row, Scores, Source, Tasks,
+    Training, figures, mean_ci95,
 };
 use crate::data::omniglot::{Omniglot, Part};
 use crate::data::prefetch::Prefetch;
@@ -36,7 +36,8 @@ pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
     let legs: Vec<Leg> = seeds.iter().flat_map(|&seed| legs_of(&e, seed)).collect();
     let (peak_bytes, device) = (training.cost().peak_bytes, training.device());
     let training = Some(training);
-    let mut driver = Driver { e, set, legs, done: vec![], run, quiet, training, peak_bytes, device };
+    let mut driver =
+        Driver { e, set, legs, done: vec![], run, quiet, training, peak_bytes, device };
     driver.train()?;
     driver.judge(&seeds)
 }

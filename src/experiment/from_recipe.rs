@@ -76,6 +76,7 @@ fn tasks_and_net(r: &Recipe) -> Result<(Tasks, Net)> {
     let init = match m.init {
         recipe::Init::He => nn::Init::He,
         recipe::Init::Glorot => nn::Init::Glorot,
+        recipe::Init::Normal => nn::Init::Normal(m.init_std),
         recipe::Init::TruncatedNormal => nn::Init::TruncatedNormal(m.init_std),
     };
     let activation = match m.activation {
@@ -146,11 +147,6 @@ fn norm(mode: recipe::Norm, r: &Recipe) -> Result<nn::Norm> {
         recipe::Norm::Group => {
             let filters = r.model.filters;
             nn::Norm::Group { groups: if filters.is_multiple_of(8) { filters / 8 } else { 1 } }
-        }
-        recipe::Norm::Running => {
-            return Err(Error::input(
-                "norm = \"running\" is not built yet; expected batch, single, per_step or group",
-            ));
         }
     })
 }

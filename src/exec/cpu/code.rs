@@ -260,10 +260,10 @@ impl Code {
     }
 
     /// Floats of scratch the kernel needs, and registers.
-    pub fn scratch(&self) -> (usize, usize) {
+    pub fn scratch(&self, isa: Isa) -> (usize, usize) {
         match &self.work {
             Work::Sweep(sweep) => (0, sweep.registers),
-            Work::MatMul(p) => (matmul::scratch_len(p.m, p.n, p.k), 0),
+            Work::MatMul(p) => (matmul::scratch_len(isa, p.m, p.n, p.k), 0),
             Work::Conv { plan, .. } => (plan.scratch_len(), 0),
             _ => (0, 0),
         }

@@ -115,8 +115,8 @@ impl Cpu {
             segments.push(Running { chunks, next: AtomicUsize::new(0), sums, sums_len });
         }
         let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
-        let floats = most(&mut codes.iter().map(|code| code.scratch().0));
-        let registers = most(&mut codes.iter().map(|code| code.scratch().1));
+        let floats = most(&mut codes.iter().map(|code| code.scratch(isa).0));
+        let registers = most(&mut codes.iter().map(|code| code.scratch(isa).1));
         let partials = Floats::new(most(&mut codes.iter().map(|code| code.partial_len)));
         let workers = (0..threads)
             .map(|_| {

@@ -96,7 +96,7 @@ impl Op {
             Op::Data(literal) => source::data_shape(literal, want()?),
             Op::Random { .. } => source::random_shape(inputs, want()?),
             Op::Detach => Ok(inputs[0]),
-            Op::Pointwise(op) => pointwise_shape(*op, inputs),
+            Op::Pointwise(_) => pointwise_shape(inputs),
             Op::Reshape => movement::reshape_shape(inputs[0], want()?),
             Op::Permute { order } => movement::permute_shape(inputs[0], order),
             Op::Expand => movement::expand_shape(inputs[0], want()?),
@@ -199,7 +199,7 @@ impl Op {
     }
 }
 
-fn pointwise_shape(op: Pointwise, inputs: &[Shape]) -> Result<Shape, String> {
+fn pointwise_shape(inputs: &[Shape]) -> Result<Shape, String> {
     for other in &inputs[1..] {
         if *other != inputs[0] {
             return Err(format!("{} and {other} differ", inputs[0]));

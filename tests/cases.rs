@@ -273,3 +273,29 @@ fn a_short_program_can_not_ask_for_an_endless_tape() {
     assert!(line.contains("the program has more than 1048576 operations"), "{line}");
     assert_eq!(code, 2);
 }
+
+/// Where METATAPE_NO_GPU says that there is no adapter, aloud; a software one will do.
+#[cfg(feature = "gpu")]
+fn no_gpu() -> bool {
+    let none = std::env::var_os("METATAPE_NO_GPU").is_some();
+    if none {
+        eprintln!("skipped: no GPU (METATAPE_NO_GPU is set)");
+    }
+    none
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn every_case_passes_on_gpu() {
+    if !no_gpu() {
+        all_pass(Device::Gpu(None), false);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn every_case_passes_on_gpu_with_the_plain_plan() {
+    if !no_gpu() {
+        all_pass(Device::Gpu(None), true);
+    }
+}

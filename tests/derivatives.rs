@@ -119,3 +119,51 @@ fn each_variable_is_independent_of_what_came_before_it() {
         assert_eq!((values[2][k], values[3][k]), (1.0, 0.0));
     }
 }
+
+#[test]
+fn a_broken_cpu_kernel_is_seen() {
+    let _planted = inject(Fault::CpuKernel);
+    let (result, text) = check(1, Device::Cpu, Some("MatMul"));
+    assert!(matches!(result, Err(Error::Answer(_))), "{text}");
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use super::*;
+    use metatape::exec::gpu::{self, with_fault};
+
+    fn missing() -> bool {
+        let missing = std::env::var_os("METATAPE_NO_GPU").is_some();
+        if missing {
+            eprintln!("skipped: no GPU (METATAPE_NO_GPU is set)");
+        }
+        missing
+    }
+
+    #[test]
+    fn it_gives_the_reference_derivatives() {
+        if missing() {
+            return;
+        }
+        let (result, text) = check(3, Device::Gpu(None), None);
+        assert!(result.is_ok(), "{text}");
+    }
+
+    /// With its self-test a broken shader is refused, without it the numbers differ: seen either way.
+    #[test]
+    fn a_broken_shader_is_seen() {
+        if missing() {
+            return;
+        }
+        let row0 = ("let row0 = i32((tap / params.kw)", "let row0 = i32((tap % params.kw)");
+        for (self_test, says) in [(true, "shader conv_weight gives wrong numbers"), (false, "e")] {
+            let (find, replace) = row0;
+            let fault = gpu::Fault { file: "conv_weight", find, replace, self_test };
+            let (result, text) =
+                with_fault(fault, || check(1, Device::Gpu(None), Some("ConvWeight")));
+            assert!(matches!(result, Err(Error::Answer(_))), "{text}");
+            let failed: Vec<&str> = text.lines().filter(|line| line.ends_with("FAILED")).collect();
+            assert!(!failed.is_empty() && failed.iter().all(|line| line.contains(says)), "{text}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Faults planted on purpose: a test breaks one thing and sees the check fail.
 //!
-//! Off unless a test calls [`inject`], and then only on the thread that called it. Executors ask
-//! [`active`] when they compile a program, the tape when it writes a derivative; neither asks while
-//! numbers are computed.
+//! Off unless a test calls [`inject`], and then only on the thread that called it. `cpu` asks
+//! [`active`] when it compiles a program, the tape when it writes a derivative; neither asks while
+//! numbers are computed. Shaders are broken with `exec::gpu::with_fault`.
 
 use crate::tape::Var;
 use std::cell::Cell;
@@ -11,10 +11,8 @@ use std::cell::Cell;
 pub enum Fault {
     /// The derivative rule of the primitive of this name is 1% too large.
     Rule(&'static str),
-    /// One kernel of `cpu` is wrong.
+    /// The matrix product of `cpu` leaves out the last term of each sum.
     CpuKernel,
-    /// One shader of `gpu` is wrong.
-    GpuShader,
 }
 
 thread_local! {

@@ -6,6 +6,7 @@ use super::isa::Isa;
 use super::matmul;
 use super::sweep::{Pointers, SweepCode};
 use super::table::{At, Table};
+use crate::check::fault::{Fault, active};
 use crate::op::Side;
 use crate::plan::kernel::{Choice, Conv, Kernel, Kind, MatMul, Places};
 use crate::random::uniform24;
@@ -307,7 +308,8 @@ impl Product {
             batch,
             m: p.m,
             n: p.n,
-            k: p.k,
+            // A test may break this kernel to see that the checks notice.
+            k: if active(Fault::CpuKernel) { p.k - 1 } else { p.k },
             a: (table.at(&p.a), ra, ca),
             b: (table.at(&p.b), rb, cb),
             c: (table.at(&p.c), rc),

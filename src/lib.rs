@@ -6,6 +6,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod exec;
+pub mod experiment;
 pub mod loss;
 pub mod math;
 pub mod meta;

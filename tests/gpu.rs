@@ -4,6 +4,7 @@
 //! METATAPE_NO_GPU=1 says that there is none.
 #![cfg(feature = "gpu")]
 
+use metatape::check::verify::verify;
 use metatape::exec::gpu::{self, Fault, GpuProgram};
 use metatape::exec::{Device, Options, Program, compile, reference};
 use metatape::op::{Along, ConvGeometry, Op, Pointwise, Side, Window};
@@ -477,4 +478,17 @@ fn without_a_driver_the_error_says_what_to_do() {
         .env("VK_ICD_FILENAMES", "/nowhere.json")
         .status();
     assert!(status.unwrap().success());
+}
+
+/// 425 programs with answers from elsewhere: `tests/cases`.
+#[test]
+fn every_case_passes() {
+    let Some(number) = adapter() else { return };
+    for plain in [false, true] {
+        let options = Options { device: Device::Gpu(Some(number)), plain, ..Default::default() };
+        let mut out = vec![];
+        let verdict = verify(&["tests/cases".into()], &options, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(verdict.is_ok() && text.ends_with(" 0 failed, 0 unsupported\n"), "{text}");
+    }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::output;
 use crate::error::{Error, Result};
-use crate::recipe::{self, Device, Override, Recipe, builtin};
+use crate::experiment::{self, Estimate};
+use crate::recipe::{self, Override, Recipe, builtin};
 use crate::run::{Folder, Run, Summary, interrupt};
 
 /// Run a recipe: train, evaluate, write a report into runs/RECIPE/N/
@@ -91,21 +92,6 @@ impl Flags {
     }
 }
 
-/// What a run will cost, known before it begins.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Estimate {
-    pub parameters: u64,
-    pub steps: u64,
-    /// Floating-point operations of one meta-step.
-    pub flops_per_step: f64,
-    /// Memory of the largest plan.
-    pub peak_bytes: u64,
-    /// Of the whole run, evaluation included.
-    pub seconds: f64,
-    /// What it was estimated for.
-    pub device: Device,
-}
-
 pub fn main(args: &Args) -> Result<()> {
     let flags = &args.flags;
     let overrides = flags.overrides()?;
@@ -114,9 +100,9 @@ pub fn main(args: &Args) -> Result<()> {
         None => recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?,
     };
     // All that bad input can spoil comes first: a refused run leaves no folder.
-    let prepared = prepare(&recipe, flags)?;
+    let mut prepared = experiment::prepare(&recipe, flags.data.as_deref())?;
     if flags.dry_run {
-        return dry_run(&recipe, &estimate(&prepared)?, flags.json);
+        return dry_run(&recipe, &experiment::estimate(&mut prepared)?, flags.json);
     }
     let mut run = match &flags.resume {
         Some(dir) => Run::resume(dir, &overrides)?,
@@ -129,7 +115,7 @@ pub fn main(args: &Args) -> Result<()> {
             eprintln!("going on after step {}", checkpoint.step);
         }
     }
-    let summary = train(prepared, &mut run, flags)?;
+    let summary = experiment::run(prepared, &mut run, flags.quiet)?;
     if flags.json {
         let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data");
         return output::print(&(text + "\n"));
@@ -173,7 +159,7 @@ fn dry_run(recipe: &Recipe, cost: &Estimate, json: bool) -> Result<()> {
     ));
     output::print(&format!(
         "{}\n# parameters      {}\n# steps           {}\n# flops a step    {:.3e}\n# peak bytes      {} ({:.1} MiB)\n\
-         # expected time   {time} on {}\n",
+         # training time   {time} a seed, without controls and evaluation, on {}\n",
         recipe.to_toml(),
         cost.parameters,
         cost.steps,
@@ -182,22 +168,4 @@ fn dry_run(recipe: &Recipe, cost: &Estimate, json: bool) -> Result<()> {
         cost.peak_bytes as f64 / 1024f64.powi(2),
         cost.device,
     ))
-}
-
-/// SEAM: executor, data and plans of a run, made before anything is written.
-struct Prepared;
-
-/// SEAM: finds the device, reads the data, plans; fails where one of them is not as it should be.
-fn prepare(_recipe: &Recipe, _flags: &Flags) -> Result<Prepared> {
-    Ok(Prepared)
-}
-
-/// SEAM: asks the plans.
-fn estimate(_prepared: &Prepared) -> Result<Estimate> {
-    Err(super::not_connected("run --dry-run"))
-}
-
-/// SEAM: trains, evaluates, calls `run.finish` and returns the summary.
-fn train(_prepared: Prepared, _run: &mut Run, _flags: &Flags) -> Result<Summary> {
-    Err(super::not_connected("run"))
 }

@@ -5,7 +5,7 @@
 //! cannot size local arrays), and the lines between `//#begin program` and `//#end program` are
 //! replaced. Without any of it a file is still valid, with the values it was committed with.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// Every shader, by the name messages and imports use.
 pub const FILES: &[(&str, &str)] = &[
@@ -61,13 +61,13 @@ pub fn shader(name: &str, constants: &[(&str, String)], program: Option<&str>) -
         let to = text.find(END).expect("the program's end");
         text.replace_range(from..to, program);
     }
-    FAULT.with_borrow(|fault| match fault {
+    match planted() {
         Some(fault) if fault.file == name => {
             assert!(text.contains(fault.find), "{name} has no `{}` to break", fault.find);
             text.replace(fault.find, fault.replace)
         }
         _ => text,
-    })
+    }
 }
 
 /// A shader broken on purpose, to see the tests that should notice go red.
@@ -81,7 +81,7 @@ pub struct Fault {
 }
 
 thread_local! {
-    static FAULT: RefCell<Option<Fault>> = const { RefCell::new(None) };
+    static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
 }
 
 /// Runs `f` with a shader broken, for programs compiled on this thread meanwhile.
@@ -97,6 +97,18 @@ pub fn with_fault<R>(fault: Fault, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+fn planted() -> Option<Fault> {
+    // The one that `check::fault` asks for, found by comparing results alone: 1% in each first row.
+    let asked = crate::check::fault::active(crate::check::fault::Fault::GpuShader);
+    let product = Fault {
+        file: "matmul_registers",
+        find: "sum0 += arena[a_at.x] * b",
+        replace: "sum0 += 1.01 * arena[a_at.x] * b",
+        self_test: false,
+    };
+    FAULT.get().or(asked.then_some(product))
+}
+
 pub(super) fn self_tests_are_on() -> bool {
-    FAULT.with_borrow(|fault| fault.is_none_or(|fault| fault.self_test))
+    planted().is_none_or(|fault| fault.self_test)
 }

@@ -1,8 +1,8 @@
 //! Faults planted on purpose: a test breaks one thing and sees the check fail.
 //!
-//! Off unless a test calls [`inject`], and then only on the thread that called it. `cpu` asks
-//! [`active`] when it compiles a program, the tape when it writes a derivative; neither asks while
-//! numbers are computed. Shaders are broken with `exec::gpu::with_fault`.
+//! Off unless a test calls [`inject`], and then only on the thread that called it. Executors ask
+//! [`active`] when they compile a program, the tape when it writes a derivative; neither asks while
+//! numbers are computed.
 
 use crate::tape::Var;
 use std::cell::Cell;
@@ -11,8 +11,10 @@ use std::cell::Cell;
 pub enum Fault {
     /// The derivative rule of the primitive of this name is 1% too large.
     Rule(&'static str),
-    /// The matrix product of `cpu` leaves out the last term of each sum.
+    /// `cpu` takes its tanh wrong.
     CpuKernel,
+    /// The matrix product's shader of `gpu` weighs one row of each block 1% too much.
+    GpuShader,
 }
 
 thread_local! {

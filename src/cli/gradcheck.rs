@@ -2,6 +2,7 @@
 
 use crate::check::gradcheck::gradcheck;
 use crate::error::Result;
+use crate::experiment;
 use crate::recipe::{self, Device, Override};
 
 /// Check every derivative against finite differences, and executors against the reference
@@ -31,6 +32,6 @@ pub fn main(args: &Args) -> Result<()> {
     };
     let overrides =
         args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    recipe::load(which, &overrides)?;
-    Err(super::not_connected("gradcheck RECIPE"))
+    let experiment = experiment::from_recipe(&recipe::load(which, &overrides)?)?;
+    experiment::inspect::gradcheck(&experiment, None, &mut std::io::stdout())
 }

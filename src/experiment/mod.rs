@@ -10,6 +10,7 @@ mod estimate;
 mod evaluation;
 mod figures;
 mod from_recipe;
+pub mod inspect;
 mod page;
 mod scores;
 mod source;

@@ -119,3 +119,60 @@ fn each_variable_is_independent_of_what_came_before_it() {
         assert_eq!((values[2][k], values[3][k]), (1.0, 0.0));
     }
 }
+
+/// The whole answer of a check that must fail, and the row whose operation is broken.
+fn sees(fault: Fault, device: Device, name: &str) {
+    let _planted = inject(fault);
+    let (result, text) = check(3, device, Some(name));
+    assert!(matches!(result, Err(Error::Answer(_))), "{fault:?}, and yet\n{text}");
+}
+
+#[test]
+fn a_broken_cpu_kernel_is_seen() {
+    sees(Fault::CpuKernel, Device::Cpu, "Tanh");
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use super::*;
+    use metatape::exec::gpu::{self, with_fault};
+
+    fn missing() -> bool {
+        let missing = std::env::var_os("METATAPE_NO_GPU").is_some();
+        if missing {
+            eprintln!("skipped: no GPU (METATAPE_NO_GPU is set)");
+        }
+        missing
+    }
+
+    #[test]
+    fn it_gives_the_reference_derivatives() {
+        if missing() {
+            return;
+        }
+        let (result, text) = check(3, Device::Gpu(None), None);
+        assert!(result.is_ok(), "{text}");
+    }
+
+    #[test]
+    fn a_broken_shader_is_seen() {
+        if !missing() {
+            sees(Fault::GpuShader, Device::Gpu(None), "MatMul");
+        }
+    }
+
+    /// The faults of the executor's own tests, where the self-test stands in front: refused by name.
+    #[test]
+    fn a_shader_that_fails_its_self_test_fails_its_row() {
+        if missing() {
+            return;
+        }
+        let (find, replace) = ("let row0 = i32((tap / ", "let row0 = i32((tap % ");
+        let fault = gpu::Fault { file: "conv_weight", find, replace, self_test: true };
+        let (result, text) = with_fault(fault, || check(1, Device::Gpu(None), Some("ConvWeight")));
+        assert!(matches!(result, Err(Error::Answer(_))), "{text}");
+        let failed: Vec<&str> = text.lines().filter(|line| line.ends_with("FAILED")).collect();
+        let named = |line: &&str| line.contains("shader conv_weight gives wrong numbers");
+        assert!(!failed.is_empty() && failed.iter().all(named), "{text}");
+    }
+}

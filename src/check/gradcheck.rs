@@ -4,6 +4,7 @@
 //! the central difference of the (k − 1)-th; all in f64. On `cpu` and `gpu` the results and the
 //! gradients of every order are compared with the reference's.
 
+use super::guard::quietly;
 use super::program_of::{Derivatives, draw, operand_shapes};
 use super::rows::{self, Row};
 use super::verify::device;
@@ -53,13 +54,26 @@ pub fn gradcheck(
     let (mut programs, mut failed, mut worst) = (0, 0, 0.0f64);
     for (number, row) in chosen.iter().enumerate() {
         for shapes in row.sizes.iter().flat_map(|sizes| operand_shapes(&row.operands, sizes)) {
-            let errors = check(row, &shapes, order, number as u32, options)?;
-            // Not `>`: an error that is no number fails too.
-            let fine = errors.iter().all(|&error| error <= limit);
+            let ran = quietly(|| check(row, &shapes, order, number as u32, options));
             programs += 1;
+            let fine = match ran.unwrap_or_else(|panic| Err(Error::Machine(panic))) {
+                Ok(errors) => {
+                    worst = errors.iter().fold(worst, |a, &b| if b <= a { a } else { b });
+                    // Not `>`: an error that is no number fails too.
+                    let fine = errors.iter().all(|&error| error <= limit);
+                    let verdict = if fine { "ok" } else { "FAILED" };
+                    let errors: Vec<String> = errors.iter().map(|e| format!("{e:.1e}")).collect();
+                    say(out, &line(row, &shapes, &errors.join("  "), verdict))?;
+                    fine
+                }
+                Err(why @ Error::Interrupted(_)) => return Err(why),
+                // A kernel that is refused or panics fails its own row, not the others.
+                Err(why) => {
+                    say(out, &line(row, &shapes, &why.to_string(), "FAILED"))?;
+                    false
+                }
+            };
             failed += usize::from(!fine);
-            worst = errors.iter().fold(worst, |worst, &e| if e <= worst { worst } else { e });
-            say(out, &line(row, &shapes, &errors, fine))?;
         }
     }
     say(out, &format!("{programs} programs, {failed} FAILED, largest relative error {worst:.1e}"))?;
@@ -73,11 +87,9 @@ fn say(out: &mut dyn Write, line: &str) -> Result<()> {
     writeln!(out, "{line}").map_err(|why| Error::Machine(format!("cannot write: {why}")))
 }
 
-fn line(row: &Row, shapes: &[Shape], errors: &[f64], fine: bool) -> String {
+fn line(row: &Row, shapes: &[Shape], errors: &str, verdict: &str) -> String {
     let shapes: Vec<String> = shapes.iter().map(Shape::to_string).collect();
-    let errors: Vec<String> = errors.iter().map(|e| format!("{e:.1e}")).collect();
-    let verdict = if fine { "ok" } else { "FAILED" };
-    format!("{:17} {:42} {:27} {verdict}", row.name, shapes.join(" "), errors.join("  "))
+    format!("{:17} {:42} {errors:27} {verdict}", row.name, shapes.join(" "))
 }
 
 /// The largest relative error of each order from 1; an f32 executor's result is counted to order 1.

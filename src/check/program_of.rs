@@ -36,7 +36,7 @@ pub fn operand_shapes(operands: &[Operand], sizes: &[&[usize]]) -> Vec<Vec<Shape
 /// Values for each operand. Real ones with the same interval stand on one shuffled grid, at least half
 /// a cell apart from each other and a quarter from 0, so no max, relu or pool is near its kink.
 pub fn draw(operands: &[Operand], shapes: &[Shape], seed: u32) -> Vec<Vec<f64>> {
-    let mut random = Stream::new(seed.into(), stream::FREE, 0, 0);
+    let mut random = Stream::new(seed, stream::FREE, 0, 0);
     let count: usize = shapes.iter().map(Shape::len).sum::<usize>().next_multiple_of(2);
     let mut cells: Vec<usize> = (0..count).collect();
     for i in (1..count).rev() {
@@ -75,7 +75,7 @@ pub struct Derivatives<'t> {
 
 impl<'t> Derivatives<'t> {
     pub fn new(tape: &'t Tape, row: &Row, shapes: &[Shape], order: usize, seed: u32) -> Self {
-        let mut random = Stream::new(seed.into(), stream::FREE, 1, 0);
+        let mut random = Stream::new(seed, stream::FREE, 1, 0);
         let mut noise = |len: usize| -> Vec<f64> {
             // Away from 0, so that no term of a sum goes unseen.
             (0..len)

@@ -124,7 +124,7 @@ pub fn rows_named(names: &[String]) -> Result<Vec<Row>> {
         chosen.extend(all.iter().filter(|row| row.name.eq_ignore_ascii_case(name)).cloned());
         if chosen.len() == before {
             return Err(Error::input(format!(
-                "no bench row is called {name:?}; there are R1, R2, R3 and R4"
+                "no bench is called {name:?}; there are R1, R2, R3, R4, plan and tasks"
             )));
         }
     }
@@ -148,4 +148,42 @@ pub fn profile(row: &Row) -> Result<Vec<crate::exec::cpu::Share>> {
     cpu.run()?;
     cpu.profile(); // once for the caches
     Ok(cpu.profile())
+}
+
+/// Planning of R2 with other numbers of inner steps: nothing runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planning {
+    pub row: &'static str,
+    pub inner_steps: usize,
+    pub nodes: usize,
+    pub kernels: usize,
+    /// Writing the tape, gradients included.
+    pub tape_ms: f64,
+    /// All passes.
+    pub plan_ms: f64,
+}
+
+/// What planning costs for 1 to 50 inner steps: the least of three tries each.
+pub fn planning() -> Vec<Planning> {
+    use crate::plan::{Memory, Plan};
+    let one = |inner_steps: usize| {
+        let row = Row::images(4, 15, inner_steps);
+        let tries = (0..3).map(|_| {
+            let begun = Instant::now();
+            let work = row.build();
+            let tape_ms = ms(begun);
+            let begun = Instant::now();
+            let plan = Plan::fast(&work.tape, &work.outputs(), &work.state, Memory::PerWorker);
+            (tape_ms, ms(begun), work.tape.len(), plan.kernels.len())
+        });
+        let (tape_ms, plan_ms, nodes, kernels) =
+            tries.min_by(|a, b| a.1.total_cmp(&b.1)).expect("three tries");
+        Planning { row: "plan", inner_steps, nodes, kernels, tape_ms, plan_ms }
+    };
+    [1, 2, 5, 10, 20, 50].map(one).to_vec()
+}
+
+/// R1 with 1 to 256 tasks: how time and memory grow with the task axis.
+pub fn task_rows() -> Vec<(usize, Row)> {
+    [1, 2, 4, 8, 16, 32, 64, 128, 256].map(|tasks| (tasks, Row::images(tasks, 1, 1))).to_vec()
 }

@@ -8,7 +8,7 @@ use crate::recipe::Device;
 /// Time kernels and meta-steps
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Rows to run, such as R1 R2 R3; all where none is named
+    /// Rows to run, such as R1 R2 R3 (all where none is named); plan and tasks for curves
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Also the share of each kind of kernel on one thread of `cpu`
@@ -27,7 +27,18 @@ pub struct Args {
 
 pub fn main(args: &Args) -> Result<()> {
     let options = bench::options(args.device.into(), args.threads);
-    let rows = bench::rows_named(&args.names)?;
+    let mut names = args.names.clone();
+    for (name, special) in [("plan", planning as fn(&Args) -> Result<()>), ("tasks", tasks)] {
+        let before = names.len();
+        names.retain(|n| !n.eq_ignore_ascii_case(name));
+        if names.len() < before {
+            special(args)?;
+        }
+    }
+    if names.is_empty() && !args.names.is_empty() {
+        return Ok(());
+    }
+    let rows = bench::rows_named(&names)?;
     if !args.json {
         output::print(&format!(
             "{:<4} {:<9} {:>10} {:>10} {:>6} {:>9} {:>8} {:>9} {:>9}  device\n",
@@ -68,6 +79,46 @@ pub fn main(args: &Args) -> Result<()> {
         if args.profile {
             profile(&row)?;
         }
+    }
+    Ok(())
+}
+
+/// Planning time against inner steps.
+fn planning(args: &Args) -> Result<()> {
+    if !args.json {
+        output::print("inner steps    nodes  kernels   tape ms   plan ms\n")?;
+    }
+    for p in bench::planning() {
+        output::print(&match args.json {
+            true => format!("{}\n", serde_json::to_string(&p).expect("plain data")),
+            false => format!(
+                "{:>11} {:>8} {:>8} {:>9.2} {:>9.2}\n",
+                p.inner_steps, p.nodes, p.kernels, p.tape_ms, p.plan_ms
+            ),
+        })?;
+    }
+    Ok(())
+}
+
+/// Time, memory and dispatches against the number of tasks.
+fn tasks(args: &Args) -> Result<()> {
+    let options = bench::options(args.device.into(), args.threads);
+    if !args.json {
+        output::print("tasks  median ms  ms a task  peak MiB  kernels  device\n")?;
+    }
+    for (tasks, row) in bench::task_rows() {
+        let line = bench::run(&row, &options)?;
+        output::print(&match args.json {
+            true => format!("{}\n", serde_json::to_string(&line).expect("plain data")),
+            false => format!(
+                "{tasks:>5} {:>10.2} {:>10.3} {:>9.1} {:>8}  {}\n",
+                line.median_ms,
+                line.median_ms / tasks as f64,
+                line.peak_bytes as f64 / 1048576.0,
+                line.dispatches,
+                line.device
+            ),
+        })?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@
 // Twin       exec/cpu/choose.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  None: the same places.
 
+//#import "shared/arena"
 //#import "shared/math"
 
 const OUTPUTS = 64u;
@@ -29,7 +30,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = OUTPUTS * DEPTH;
 
@@ -69,9 +69,9 @@ fn main(
     }
     // A lane without a place of its own starts with the last one, which some lane looks at anyway.
     let first = min(depth, params.places - 1u);
-    var best = Best(arena[x_at + first * params.step], first);
+    var best = Best(load(x_at + first * params.step), first);
     for (var k = depth + DEPTH; k < params.places; k += DEPTH) {
-        best = better(best, Best(arena[x_at + k * params.step], k));
+        best = better(best, Best(load(x_at + k * params.step), k));
     }
     lanes[lane] = best;
     workgroupBarrier(); // every lane's best stands before a neighbour reads it
@@ -82,6 +82,6 @@ fn main(
         workgroupBarrier(); // this level of the tree stands before the next reads it
     }
     if depth == 0u && i < params.results {
-        arena[to_at] = f32(lanes[lane].place);
+        store(to_at, f32(lanes[lane].place));
     }
 }

@@ -12,6 +12,7 @@
 // Twin       exec/cpu/choose.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  argmax, take: none. put: 1e-6 * windows over a pixel * max|g|.
 
+//#import "shared/arena"
 //#import "shared/math"
 
 struct Params {
@@ -38,7 +39,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = 64u;
 
@@ -91,7 +91,7 @@ fn argmax(
     var seen = false;
     for (var k = 0u; k < params.size_y * params.size_x; k += 1u) {
         let p = place(e, k);
-        let value = arena[start + p.at];
+        let value = load(start + p.at);
         // NaN wins, as in max_nan; of equals the first.
         let wins = !seen || (!is_nan_(best) && (is_nan_(value) || value > best));
         if p.inside && wins {
@@ -100,7 +100,7 @@ fn argmax(
             seen = true;
         }
     }
-    arena[params.to_start + e.task * params.to_task + e.flat] = f32(best_k);
+    store(params.to_start + e.task * params.to_task + e.flat, f32(best_k));
 }
 
 @compute @workgroup_size(LANES)
@@ -114,9 +114,9 @@ fn take(
         return;
     }
     let e = element(i, params.oh, params.ow);
-    let p = place(e, named(arena[params.index_start + e.task * params.index_task + e.flat]));
-    let value = arena[params.data_start + e.task * params.data_task + p.at];
-    arena[params.to_start + e.task * params.to_task + e.flat] = select(0.0, value, p.inside);
+    let p = place(e, named(load(params.index_start + e.task * params.index_task + e.flat)));
+    let value = load(params.data_start + e.task * params.data_task + p.at);
+    store(params.to_start + e.task * params.to_task + e.flat, select(0.0, value, p.inside));
 }
 
 @compute @workgroup_size(LANES)
@@ -144,10 +144,10 @@ fn put_(
         for (var x = x0; x < x1; x += 1u) {
             let at = ((e.image * params.oh + y) * params.ow + x) * params.c + e.channel;
             let mine = (row - y * params.stride_y) * params.size_x + col - x * params.stride_x;
-            if named(arena[index + at]) == mine {
-                sum += arena[data + at];
+            if named(load(index + at)) == mine {
+                sum += load(data + at);
             }
         }
     }
-    arena[params.to_start + e.task * params.to_task + e.flat] = sum;
+    store(params.to_start + e.task * params.to_task + e.flat, sum);
 }

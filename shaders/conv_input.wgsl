@@ -11,6 +11,7 @@
 // Twin       exec/cpu/conv.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  |x - reference| <= 1e-6 * terms * max|w| * max|g|: products rounded and summed in f32.
 
+//#import "shared/arena"
 //#import "shared/conv"
 
 // Where the output pixels stand that read the four image pixels through a tap, and which exist.

@@ -11,6 +11,7 @@
 // Twin       exec/cpu/conv.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  |g - reference| <= 1e-6 * terms * max|x| * max|w|: products rounded and summed in f32.
 
+//#import "shared/arena"
 //#import "shared/conv"
 
 // Places of a tap in the four pixels' windows, and which of them lie inside the image.

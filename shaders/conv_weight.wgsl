@@ -11,6 +11,7 @@
 // Twin       exec/cpu/conv.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  |w - reference| <= 1e-6 * terms * max|x| * max|g|: products rounded and summed in f32.
 
+//#import "shared/arena"
 //#import "shared/conv"
 
 @compute @workgroup_size(LANES)

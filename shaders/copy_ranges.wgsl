@@ -9,6 +9,8 @@
 // Twin       exec/cpu/program.rs. Checked by tests/gpu.rs.
 // Tolerance  None: a copy.
 
+//#import "shared/arena"
+
 const RANGES = 1024u; // 16 of the 64 KiB that a uniform buffer may have
 const LANES = 64u;
 
@@ -17,7 +19,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -26,6 +27,6 @@ fn main(
 ) {
     let range = params.ranges[group.x];
     for (var k = lane; k < range.z; k += LANES) {
-        arena[range.y + k] = arena[range.x + k];
+        store(range.y + k, load(range.x + k));
     }
 }

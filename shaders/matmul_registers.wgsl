@@ -14,6 +14,7 @@
 // Twin       exec/cpu/matmul.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  |C - reference| <= 1e-6 * k * max|A| * max|B|: k products rounded and summed in f32.
 
+//#import "shared/arena"
 //#import "shared/matmul"
 
 const LANES = 64u;
@@ -48,11 +49,11 @@ fn main(
     var sum2 = vec4<f32>();
     var sum3 = vec4<f32>();
     for (var q = begin; q < end; q += 1u) {
-        let b = vec4<f32>(arena[b_at.x], arena[b_at.y], arena[b_at.z], arena[b_at.w]);
-        sum0 += arena[a_at.x] * b;
-        sum1 += arena[a_at.y] * b;
-        sum2 += arena[a_at.z] * b;
-        sum3 += arena[a_at.w] * b;
+        let b = vec4<f32>(load(b_at.x), load(b_at.y), load(b_at.z), load(b_at.w));
+        sum0 += load(a_at.x) * b;
+        sum1 += load(a_at.y) * b;
+        sum2 += load(a_at.z) * b;
+        sum3 += load(a_at.w) * b;
         a_at += vec4<u32>(params.a_col);
         b_at += vec4<u32>(params.b_row);
     }

@@ -10,6 +10,7 @@
 // Twin       exec/cpu/matmul.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  |C - reference| <= 1e-6 * k * max|A| * max|B|: k products rounded and summed in f32.
 
+//#import "shared/arena"
 //#import "shared/matmul"
 
 const LANES = 256u; // the most that WebGPU promises
@@ -60,11 +61,11 @@ fn main(
         var b = vec4<f32>();
         if q0 + a_q < end {
             let at = a_rows + (q0 + a_q) * params.a_col;
-            a = vec4<f32>(arena[at.x], arena[at.y], arena[at.z], arena[at.w]);
+            a = vec4<f32>(load(at.x), load(at.y), load(at.z), load(at.w));
         }
         if q0 + b_q < end {
             let at = b_cols + (q0 + b_q) * params.b_row;
-            b = vec4<f32>(arena[at.x], arena[at.y], arena[at.z], arena[at.w]);
+            b = vec4<f32>(load(at.x), load(at.y), load(at.z), load(at.w));
         }
         a_slice[a_q][a_quad] = a;
         b_slice[b_q][b_quad] = b;

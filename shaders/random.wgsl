@@ -9,6 +9,7 @@
 // Twin       src/random.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  None: equal bit for bit.
 
+//#import "shared/arena"
 //#import "shared/philox"
 
 struct Params {
@@ -23,7 +24,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = 64u;
 
@@ -39,7 +39,7 @@ fn main(
     }
     let element = i % params.per_task;
     let task = i / params.per_task;
-    let step = u32(max(arena[params.step_at], 0.0));
+    let step = u32(max(load(params.step_at), 0.0));
     let key = vec2<u32>(params.seed, params.stream);
-    arena[params.to_start + task * params.to_task + element] = uniform_(key, element, step, task);
+    store(params.to_start + task * params.to_task + element, uniform_(key, element, step, task));
 }

@@ -11,6 +11,7 @@
 // Twin       exec/cpu/sweep.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  Per instruction 2 ulp (shared/math.wgsl) or the driver's division, at most 2.5 ulp.
 
+//#import "shared/arena"
 //#import "shared/math"
 
 const NUMBERS = 1u;
@@ -28,7 +29,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = 64u;
 const PLACES = 4u; // per lane: 64 lanes of 4 measured best on llvmpipe, 1 and 16 slower
@@ -36,9 +36,9 @@ const PLACES = 4u; // per lane: 64 lanes of 4 measured best on llvmpipe, 1 and 1
 //#begin program
 fn visit(i: u32) {
     let c0 = i;
-    let x0 = arena[params.views[0].x + c0 * params.views[0].y];
+    let x0 = load(params.views[0].x + c0 * params.views[0].y);
     let v0 = (x0 * params.numbers[0].x);
-    arena[params.views[1].x + c0 * params.views[1].y] = v0;
+    store(params.views[1].x + c0 * params.views[1].y, v0);
 }
 //#end program
 

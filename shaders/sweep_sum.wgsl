@@ -15,6 +15,7 @@
 // Twin       exec/cpu/sweep.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  |sum - reference| <= 1e-6 * (terms a lane adds + 8) * largest |term|, and the error of the terms.
 
+//#import "shared/arena"
 //#import "shared/math"
 
 const NUMBERS = 1u;
@@ -39,7 +40,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = OUTPUTS * DEPTH;
 
@@ -54,7 +54,7 @@ fn begin(i: u32) -> Start {
 
 fn visit(start: Start, q: u32, sums: Sums) -> Sums {
     let d0 = q;
-    let x0 = arena[start.x0 + d0 * params.views[0].z];
+    let x0 = load(start.x0 + d0 * params.views[0].z);
     return Sums(sums.s0 + x0);
 }
 
@@ -65,7 +65,7 @@ fn add(a: Sums, b: Sums) -> Sums {
 fn keep(i: u32, part: u32, sums: Sums) {
     let c0 = i;
     let y0 = params.views[1].x + c0 * params.views[1].y + part * params.part_stride;
-    arena[y0] = sums.s0 + select(0.0, arena[y0], ACCUMULATE);
+    store(y0, sums.s0 + select(0.0, load(y0), ACCUMULATE));
 }
 //#end program
 

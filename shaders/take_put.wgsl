@@ -12,6 +12,8 @@
 // Twin       exec/cpu/choose.rs. Checked against exec/reference.rs by tests/gpu.rs.
 // Tolerance  take: none. put: 1e-6 * entries * max|g|, and none where an index names a place once.
 
+//#import "shared/arena"
+
 struct Params {
     lanes: u32,   // outer * entries, or outer * places
     places: u32,
@@ -29,7 +31,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = 64u;
 
@@ -67,8 +68,8 @@ fn take(
     }
     let at = starts(i / params.entries);
     let j = i % params.entries;
-    let k = place(arena[at.index + j * params.index_step]);
-    arena[at.to + j * params.to_step] = arena[at.data + k * params.data_step];
+    let k = place(load(at.index + j * params.index_step));
+    store(at.to + j * params.to_step, load(at.data + k * params.data_step));
 }
 
 @compute @workgroup_size(LANES)
@@ -85,9 +86,9 @@ fn put_(
     let k = i % params.places;
     var sum = 0.0;
     for (var j = 0u; j < params.entries; j += 1u) {
-        if place(arena[at.index + j * params.index_step]) == k {
-            sum += arena[at.data + j * params.data_step];
+        if place(load(at.index + j * params.index_step)) == k {
+            sum += load(at.data + j * params.data_step);
         }
     }
-    arena[at.to + k * params.to_step] = sum;
+    store(at.to + k * params.to_step, sum);
 }

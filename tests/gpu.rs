@@ -8,6 +8,7 @@ use metatape::check::verify::verify;
 use metatape::exec::gpu::{self, Fault, GpuProgram};
 use metatape::exec::{Device, Options, Program, compile, reference};
 use metatape::op::{Along, ConvGeometry, Op, Pointwise, Side, Window};
+use metatape::plan::{Memory, Plan};
 use metatape::random::uniform24;
 use metatape::tape::{Tape, Var, grad};
 
@@ -366,6 +367,27 @@ fn the_number_of_dispatches_does_not_grow_with_tasks() {
 }
 
 #[test]
+fn an_arena_of_several_bindings_gives_the_same_bits() {
+    let Some(number) = adapter() else { return };
+    let tape = Tape::new();
+    let (outputs, state) = maml(&tape, 3);
+    let inputs = inputs(&tape);
+    let plan = Plan::fast(&tape, &outputs, &state, Memory::AllTasks);
+    let slots: Vec<usize> = inputs.iter().map(Vec::len).collect();
+    let opened = gpu::open(number).unwrap();
+    let with = |binding: u64| {
+        let (launches, len) = gpu::program::launches(&plan, false).unwrap();
+        let binding = if binding == 1 { u64::MAX } else { 4 * len as u64 / binding };
+        let mut program =
+            GpuProgram::ready(opened.clone(), &plan, &slots, launches, len, binding).unwrap();
+        run(&mut program, &inputs, &outputs)
+    };
+    // Half and a quarter, rounded down to powers of two: 2 to 8 bindings.
+    assert_eq!(with(1), with(2));
+    assert_eq!(with(1), with(4));
+}
+
+#[test]
 fn state_may_be_exchanged_between_slots() {
     let Some(number) = adapter() else { return };
     let tape = Tape::new();
@@ -393,14 +415,14 @@ fn a_broken_shader_is_refused_by_name_and_wrong_without_its_test() {
             "    return max(a, 0.0);",
         ),
         ("sweep_sum", "q += DEPTH", "q += DEPTH + 1u"),
-        ("matmul_registers", "sum2 += arena[a_at.z] * b", "sum2 += arena[a_at.y] * b"),
+        ("matmul_registers", "sum2 += load(a_at.z) * b", "sum2 += load(a_at.y) * b"),
         ("conv_output", "select(none, a.y * b, now.inside.y)", "a.y * b"),
         ("conv_input", "(y * stride_y == row)", "(y == y)"),
         ("conv_weight", "let row0 = i32((tap / params.kw)", "let row0 = i32((tap % params.kw)"),
         ("argmax_axis", "b.place < a.place", "b.place > a.place"),
-        ("take_put", "sum += arena", "sum = arena"),
+        ("take_put", "sum += load", "sum = load"),
         ("choose_window", "value > best", "value >= best"),
-        ("random", "u32(max(arena[params.step_at], 0.0))", "0u"),
+        ("random", "u32(max(load(params.step_at), 0.0))", "0u"),
         ("copy_ranges", "k += LANES", "k += LANES + LANES"),
     ];
     for (file, find, replace) in faults {

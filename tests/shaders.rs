@@ -2,7 +2,7 @@
 //! languages of the other drivers. Needs no GPU.
 #![cfg(feature = "gpu")]
 
-use metatape::exec::gpu::assemble::{FILES, SHARED, shader};
+use metatape::exec::gpu::assemble::{FILES, SHARED, over_banks, shader};
 use metatape::exec::gpu::launch::{Launch, MAX_TRIPS, Site, UNIFORM_BYTES};
 use metatape::exec::gpu::{contract, sweep};
 use metatape::op::{ConvGeometry, Pointwise, Side};
@@ -55,7 +55,9 @@ fn check(name: &str, text: &str) {
 #[test]
 fn every_file_is_valid_as_committed() {
     for (name, _) in FILES {
-        check(name, &shader(name, &[], None));
+        let text = shader(name, &[], None);
+        check(name, &text);
+        check(&format!("{name} over banks"), &over_banks(&text, 7, 25));
     }
 }
 

@@ -45,7 +45,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 const LANES = 64u;
 const QUAD = vec4<u32>(0u, 1u, 2u, 3u);
@@ -69,13 +68,13 @@ fn keep(at: u32, count: u32, part: u32, sums: vec4<f32>) {
     let place = at + part * params.part_stride;
     for (var k = 0u; k < min(count, 4u); k += 1u) {
         if params.accumulate == 1u {
-            arena[place + k] += sums[k];
+            store(place + k, load(place + k) + sums[k]);
         } else {
-            arena[place + k] = sums[k];
+            store(place + k, sums[k]);
         }
     }
 }
 
 fn load4(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(arena[at.x], arena[at.y], arena[at.z], arena[at.w]);
+    return vec4<f32>(load(at.x), load(at.y), load(at.z), load(at.w));
 }

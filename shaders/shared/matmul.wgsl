@@ -32,7 +32,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> arena: array<f32>;
 
 struct Starts { a: u32, b: u32, c: u32 }
 
@@ -47,12 +46,12 @@ fn batch_start(batch: u32) -> Starts {
     return Starts(at.x, at.y, at.z);
 }
 
-fn store(at: u32, part: u32, value: f32) {
+fn keep_one(at: u32, part: u32, value: f32) {
     let place = at + part * params.part_stride;
     if params.accumulate == 1u {
-        arena[place] += value;
+        store(place, load(place) + value);
     } else {
-        arena[place] = value;
+        store(place, value);
     }
 }
 
@@ -60,7 +59,7 @@ fn store(at: u32, part: u32, value: f32) {
 fn keep(row: u32, col: u32, at: u32, part: u32, sums: vec4<f32>) {
     for (var k = 0u; k < 4u; k += 1u) {
         if row < params.m && col + k < params.n {
-            store(at + row * params.c_row + (col + k) * params.c_col, part, sums[k]);
+            keep_one(at + row * params.c_row + (col + k) * params.c_col, part, sums[k]);
         }
     }
 }

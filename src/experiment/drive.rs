@@ -81,7 +81,7 @@ impl Driver<'_> {
         // One program draws the curves of all legs.
         let curve_rows = match self.e.tasks {
             Tasks::Sine(_) => &self.e.judged.rows[..],
-            Tasks::Omniglot(_) => &self.e.judged.rows[..1],
+            Tasks::Omniglot { .. } => &self.e.judged.rows[..1],
         };
         let mut curves = vec![];
         if self.e.judged.every > 0 {

@@ -24,7 +24,7 @@ pub struct Prepared {
 pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
     let experiment = from_recipe(recipe)?;
     let set = match experiment.tasks {
-        Tasks::Omniglot(_) => Some(Arc::new(Omniglot::load(data)?)),
+        Tasks::Omniglot { .. } => Some(Arc::new(Omniglot::load(data)?)),
         Tasks::Sine(_) => None,
     };
     let source = batches(&experiment, set.as_ref())?;

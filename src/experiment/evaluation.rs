@@ -49,11 +49,12 @@ impl Evaluation {
         let queries = experiment.judged.queries;
         match &mut tasks {
             Tasks::Sine(spec) => (spec.tasks, spec.query) = (SINES, queries),
-            Tasks::Omniglot(spec) => (spec.tasks, spec.queries) = (EPISODES, queries),
+            Tasks::Omniglot { spec, .. } => (spec.tasks, spec.queries) = (EPISODES, queries),
         }
         match (row, &mut tasks, &mut net) {
             (Row::Support(points), Tasks::Sine(spec), _) => spec.support = points,
             (Row::Norm(norm), _, Net::Conv4(conv4)) => conv4.norm = norm,
+            (Row::Test, Tasks::Omniglot { .. }, _) => {}
             _ => panic!("{row:?} is no row of {}", experiment.name),
         }
         let source = Source::new(tasks, set, Part::Test, experiment.judged.seed, stream)?;

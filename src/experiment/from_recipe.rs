@@ -11,20 +11,14 @@ use crate::recipe::{self, Recipe};
 
 /// Fails with one line where keys contradict each other, or name what there is not.
 pub fn from_recipe(r: &Recipe) -> Result<Experiment> {
-    let (tasks, net) = tasks_and_net(r)?;
+    let (tasks, net) = tasks_and_net(r);
     let evaluate = &r.evaluate;
-    if !evaluate.inner_steps.contains(&evaluate.headline) {
-        return Err(Error::input(format!(
-            "evaluate.headline = {} is not among evaluate.inner_steps = {:?}; expected one of them",
-            evaluate.headline, evaluate.inner_steps
-        )));
-    }
-    let rows = match tasks {
-        Tasks::Sine(_) => evaluate.support.iter().map(|&points| Row::Support(points)).collect(),
-        Tasks::Omniglot(_) => {
-            let rows = evaluate.norm.iter().map(|&mode| norm(mode, r).map(Row::Norm));
-            rows.collect::<Result<Vec<_>>>()?
+    let rows = match (tasks, &net) {
+        (Tasks::Sine(_), _) => evaluate.support.iter().map(|&n| Row::Support(n)).collect(),
+        (Tasks::Omniglot { .. }, Net::Conv4(_)) => {
+            evaluate.norm.iter().map(|&mode| Row::Norm(norm(mode, r))).collect()
         }
+        (Tasks::Omniglot { .. }, Net::Mlp(_)) => vec![Row::Test],
     };
     if rows.is_empty() {
         return Err(Error::input(
@@ -40,7 +34,7 @@ pub fn from_recipe(r: &Recipe) -> Result<Experiment> {
     }
     let queries = match tasks {
         Tasks::Sine(_) => evaluate.query,
-        Tasks::Omniglot(_) => evaluate.queries,
+        Tasks::Omniglot { .. } => evaluate.queries,
     };
     Ok(Experiment {
         name: r.name.clone(),
@@ -70,7 +64,7 @@ pub fn from_recipe(r: &Recipe) -> Result<Experiment> {
     })
 }
 
-fn tasks_and_net(r: &Recipe) -> Result<(Tasks, Net)> {
+fn tasks_and_net(r: &Recipe) -> (Tasks, Net) {
     use recipe::{ModelKind, TaskKind};
     let (t, m) = (&r.tasks, &r.model);
     let init = match m.init {
@@ -84,71 +78,47 @@ fn tasks_and_net(r: &Recipe) -> Result<(Tasks, Net)> {
         recipe::Activation::Tanh => nn::Activation::Tanh,
         recipe::Activation::Softplus => nn::Activation::Softplus,
     };
-    match (t.kind, m.kind) {
-        (TaskKind::Sine, ModelKind::Mlp) => {
-            if (m.layers.first(), m.layers.last()) != (Some(&1), Some(&1)) {
-                return Err(Error::input(format!(
-                    "model.layers = {:?} does not fit a sine wave; expected 1 unit at both ends",
-                    m.layers
-                )));
-            }
-            let pair = |[from, to]: [f64; 2]| (from, to);
-            let spec = SineSpec {
-                tasks: r.train.tasks_per_step,
-                support: t.support,
-                query: t.query,
-                amplitude: pair(t.amplitude),
-                phase: pair(t.phase),
-                x: pair(t.x),
-            };
-            Ok((Tasks::Sine(spec), Net::Mlp(Mlp { sizes: m.layers.clone(), activation, init })))
+    let tasks = match t.kind {
+        TaskKind::Sine => Tasks::Sine(SineSpec {
+            tasks: r.train.tasks_per_step,
+            support: t.support,
+            query: t.query,
+            amplitude: t.amplitude.into(),
+            phase: t.phase.into(),
+            x: t.x.into(),
+        }),
+        TaskKind::Omniglot => {
+            let (tasks, ways) = (r.train.tasks_per_step, t.ways);
+            let spec = EpisodeSpec { tasks, ways, shots: t.shots, queries: t.queries };
+            Tasks::Omniglot { spec, rotations: t.rotations }
         }
-        (TaskKind::Omniglot, ModelKind::Conv4) => {
-            let spec = EpisodeSpec {
-                tasks: r.train.tasks_per_step,
-                ways: t.ways,
-                shots: t.shots,
-                queries: t.queries,
-            };
-            if !t.rotations {
-                return Err(Error::input(
-                    "tasks.rotations = false: episodes without rotations are not built yet; expected true",
-                ));
-            }
-            let conv4 = Conv4 {
-                image: [28, 28, 1],
-                filters: m.filters,
-                classes: t.ways,
-                downsample: match m.downsample {
-                    recipe::Downsample::Stride => nn::Downsample::Stride,
-                    recipe::Downsample::Pool => nn::Downsample::Pool,
-                },
-                norm: norm(m.norm, r)?,
-                activation,
-                init,
-                head_std: m.head_std,
-            };
-            Ok((Tasks::Omniglot(spec), Net::Conv4(conv4)))
-        }
-        (tasks, model) => Err(Error::input(format!(
-            "model.kind = \"{}\" does not fit tasks.kind = \"{}\"; expected mlp for sine, conv4 for omniglot",
-            model.word(),
-            tasks.word()
-        ))),
-    }
+    };
+    let net = match m.kind {
+        ModelKind::Mlp => Net::Mlp(Mlp { sizes: m.layers.clone(), activation, init }),
+        ModelKind::Conv4 => Net::Conv4(Conv4 {
+            image: [28, 28, 1],
+            filters: m.filters,
+            classes: t.ways,
+            downsample: match m.downsample {
+                recipe::Downsample::Stride => nn::Downsample::Stride,
+                recipe::Downsample::Pool => nn::Downsample::Pool,
+            },
+            norm: norm(m.norm, r),
+            activation,
+            init,
+            head_std: m.head_std,
+        }),
+    };
+    (tasks, net)
 }
 
-fn norm(mode: recipe::Norm, r: &Recipe) -> Result<nn::Norm> {
-    Ok(match mode {
+fn norm(mode: recipe::Norm, r: &Recipe) -> nn::Norm {
+    match mode {
         recipe::Norm::Batch => nn::Norm::Batch,
         recipe::Norm::Single => nn::Norm::Single,
         recipe::Norm::PerStep => nn::Norm::PerStep { steps: r.method.inner_steps },
-        // Eight channels a group where that is possible: an eighth of the groups that 64 channels have alone.
-        recipe::Norm::Group => {
-            let filters = r.model.filters;
-            nn::Norm::Group { groups: if filters.is_multiple_of(8) { filters / 8 } else { 1 } }
-        }
-    })
+        recipe::Norm::Group => nn::Norm::Group { groups: r.model.groups },
+    }
 }
 
 fn outer(r: &Recipe) -> Outer {

@@ -48,7 +48,7 @@ pub fn explain(e: &Experiment, data: Option<&Path>, device: Device) -> Result<Ex
 
 fn source(e: &Experiment, data: Option<&Path>) -> Result<Source> {
     let set = match e.tasks {
-        Tasks::Omniglot(_) => Some(Omniglot::load(data)?.into()),
+        Tasks::Omniglot { .. } => Some(Omniglot::load(data)?.into()),
         Tasks::Sine(_) => None,
     };
     Source::new(e.tasks, set.as_ref(), Part::TrainAndValidation, 1, stream::TRAIN)
@@ -65,7 +65,7 @@ pub fn gradcheck(e: &Experiment, data: Option<&Path>, out: &mut dyn Write) -> Re
     let mut e = e.clone();
     match &mut e.tasks {
         Tasks::Sine(spec) => spec.tasks = TASKS,
-        Tasks::Omniglot(spec) => spec.tasks = TASKS,
+        Tasks::Omniglot { spec, .. } => spec.tasks = TASKS,
     }
     let source = source(&e, data)?;
     let mut batch = source.room();

@@ -50,7 +50,11 @@ pub struct Experiment {
 pub enum Tasks {
     /// Its `tasks` are those of a meta-step.
     Sine(crate::data::sine::SineSpec),
-    Omniglot(crate::data::episodes::EpisodeSpec),
+    Omniglot {
+        spec: crate::data::episodes::EpisodeSpec,
+        /// Each class of a task turned by a random multiple of 90 degrees.
+        rotations: bool,
+    },
 }
 
 /// The network.
@@ -96,6 +100,8 @@ pub enum Row {
     Support(usize),
     /// Whose statistics a normalisation takes.
     Norm(Norm),
+    /// As trained: a network without normalisation.
+    Test,
 }
 
 /// What a result is compared with: the same data, budget and seeds.
@@ -129,7 +135,7 @@ impl Tasks {
     pub fn loss<'t>(&self, output: Var<'t>, y: Var<'t>) -> Var<'t> {
         match self {
             Tasks::Sine(_) => crate::loss::mse(output, y),
-            Tasks::Omniglot(_) => crate::loss::cross_entropy(output, y),
+            Tasks::Omniglot { .. } => crate::loss::cross_entropy(output, y),
         }
     }
 
@@ -137,7 +143,7 @@ impl Tasks {
     pub fn classes(&self) -> Option<usize> {
         match self {
             Tasks::Sine(_) => None,
-            Tasks::Omniglot(spec) => Some(spec.ways),
+            Tasks::Omniglot { spec, .. } => Some(spec.ways),
         }
     }
 
@@ -153,6 +159,7 @@ impl Row {
         match self {
             Row::Support(points) => format!("K{points}"),
             Row::Norm(norm) => format!("test-{}", norm.word()),
+            Row::Test => "test".into(),
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn page(f: &Findings) -> Result<Report> {
     let mut sections = vec![results(f), training(f)];
     sections.push(match e.tasks {
         Tasks::Sine(_) => waves(f)?,
-        Tasks::Omniglot(_) => episodes(f)?,
+        Tasks::Omniglot { .. } => episodes(f)?,
     });
     sections.push(Section {
         title: "Recipe".into(),
@@ -83,7 +83,7 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
     let e = f.e;
     let tasks = match e.tasks {
         Tasks::Sine(_) => "a task is a sine wave, known by a few of its points".to_string(),
-        Tasks::Omniglot(spec) => {
+        Tasks::Omniglot { spec, .. } => {
             format!(
                 "a task is {} characters, {} drawings of each to adapt on",
                 spec.ways, spec.shots

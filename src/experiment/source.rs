@@ -35,9 +35,10 @@ impl Source {
         let seed = crate::random::fold(seed);
         Ok(match tasks {
             Tasks::Sine(spec) => Source::Sine(Sines::new(spec, seed, stream)?),
-            Tasks::Omniglot(spec) => {
+            Tasks::Omniglot { spec, rotations } => {
                 let set = set.expect("drawings are loaded for tasks that need them").clone();
-                Source::Omniglot(Episodes::new(set, part, spec, seed, stream)?)
+                let all = Episodes::new(set, part, spec, seed, stream)?;
+                Source::Omniglot(if rotations { all } else { all.upright() })
             }
         })
     }

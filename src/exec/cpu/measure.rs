@@ -166,6 +166,18 @@ fn block_speeds(isa: Isa) -> Vec<Speed> {
     cases.into_iter().map(one).collect()
 }
 
+/// GFLOP/s of multiply-adds in registers on one thread: what every product is measured against.
+pub fn ceiling(isa: Isa) -> f64 {
+    let turns = 1000;
+    let work = (turns * 10 * isa.lanes() * 2) as f64;
+    let round = || {
+        seconds(200, || {
+            std::hint::black_box(unsafe { multiply_adds(isa, turns) });
+        })
+    };
+    work / (0..20).map(|_| round()).fold(f64::MAX, f64::min) / 1e9
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,16 +196,4 @@ mod tests {
             }
         }
     }
-}
-
-/// GFLOP/s of multiply-adds in registers on one thread: what every product is measured against.
-pub fn ceiling(isa: Isa) -> f64 {
-    let turns = 1000;
-    let work = (turns * 10 * isa.lanes() * 2) as f64;
-    let round = || {
-        seconds(200, || {
-            std::hint::black_box(unsafe { multiply_adds(isa, turns) });
-        })
-    };
-    work / (0..20).map(|_| round()).fold(f64::MAX, f64::min) / 1e9
 }

@@ -25,11 +25,14 @@ pub const FILES: &[(&str, &str)] = &[
 
 /// What files import.
 pub const SHARED: &[(&str, &str)] = &[
+    ("shared/arena", ARENA),
     ("shared/conv", include_str!("../../../shaders/shared/conv.wgsl")),
     ("shared/math", include_str!("../../../shaders/shared/math.wgsl")),
     ("shared/matmul", include_str!("../../../shaders/shared/matmul.wgsl")),
     ("shared/philox", include_str!("../../../shaders/shared/philox.wgsl")),
 ];
+
+const ARENA: &str = include_str!("../../../shaders/shared/arena.wgsl");
 
 const BEGIN: &str = "//#begin program\n";
 const END: &str = "//#end program\n";
@@ -70,6 +73,31 @@ pub fn shader(name: &str, constants: &[(&str, String)], program: Option<&str>) -
     }
 }
 
+/// The same shader for an arena of several bindings, `1 << bits` elements each but the last: one
+/// binding may be too short for it (WebGPU promises 128 MiB).
+pub fn over_banks(text: &str, banks: usize, bits: u32) -> String {
+    let mut arena = String::new();
+    for k in 0..banks {
+        let binding = k + 1;
+        arena += &format!(
+            "@group(0) @binding({binding}) var<storage, read_write> bank{k}: array<f32>;\n"
+        );
+    }
+    let place = format!("at & {}u", (1u32 << bits) - 1);
+    let mut function = |head: &str, body: &dyn Fn(usize) -> String| {
+        arena += &format!("\n{head} {{\n    switch at >> {bits}u {{\n");
+        for k in 0..banks {
+            let case = if k + 1 == banks { "default".into() } else { format!("case {k}u") };
+            arena += &format!("        {case}: {{ {} }}\n", body(k));
+        }
+        arena += "    }\n}\n";
+    };
+    function("fn load(at: u32) -> f32", &|k| format!("return bank{k}[{place}];"));
+    function("fn store(at: u32, value: f32)", &|k| format!("bank{k}[{place}] = value;"));
+    assert!(text.contains(ARENA), "every shader imports the arena");
+    text.replace(ARENA, &arena)
+}
+
 /// A shader broken on purpose, to see the tests that should notice go red.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
@@ -102,8 +130,8 @@ fn planted() -> Option<Fault> {
     let asked = crate::check::fault::active(crate::check::fault::Fault::GpuShader);
     let product = Fault {
         file: "matmul_registers",
-        find: "sum0 += arena[a_at.x] * b",
-        replace: "sum0 += 1.01 * arena[a_at.x] * b",
+        find: "sum0 += load(a_at.x) * b",
+        replace: "sum0 += 1.01 * load(a_at.x) * b",
         self_test: false,
     };
     FAULT.get().or(asked.then_some(product))

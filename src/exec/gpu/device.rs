@@ -20,8 +20,9 @@ pub struct Adapter {
     pub driver: String,
     /// False for a processor that plays a GPU.
     pub hardware: bool,
-    /// Bytes that one program may take.
+    /// Bytes that one program may take, and those of one binding of it.
     pub most_bytes: u64,
+    pub binding_bytes: u64,
 }
 
 impl std::fmt::Display for Adapter {
@@ -59,13 +60,17 @@ fn found() -> &'static [(Adapter, wgpu::Adapter)] {
 
 fn describe(adapter: &wgpu::Adapter) -> Adapter {
     let (info, limits) = (adapter.get_info(), adapter.limits());
+    // The arena may be one buffer in several bindings, with indices 32 bits wide.
+    let bindings = limits.max_storage_buffers_per_shader_stage as u64;
+    let binding_bytes = limits.max_storage_buffer_binding_size;
     Adapter {
         number: 0,
         name: info.name,
         backend: info.backend.to_string().to_lowercase(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
         hardware: info.device_type != wgpu::DeviceType::Cpu,
-        most_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+        most_bytes: binding_bytes.saturating_mul(bindings).min(limits.max_buffer_size).min(4 << 32),
+        binding_bytes,
     }
 }
 
@@ -96,14 +101,20 @@ pub fn choose(wanted: Option<usize>) -> Result<usize> {
     }
 }
 
+/// One uniform buffer of parameters, and the arena in one or several bindings.
+#[derive(Clone)]
+pub struct Layout {
+    pub group: wgpu::BindGroupLayout,
+    pipeline: wgpu::PipelineLayout,
+}
+
 /// An opened adapter.
 pub struct Gpu {
     pub adapter: Adapter,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    /// One uniform buffer of parameters, one storage buffer that holds everything.
-    pub layout: wgpu::BindGroupLayout,
-    pipeline_layout: wgpu::PipelineLayout,
+    /// By the number of bindings of the arena.
+    layouts: Mutex<HashMap<usize, Layout>>,
     pipelines: Mutex<HashMap<(String, &'static str), wgpu::ComputePipeline>>,
     /// Why the device can no longer be used.
     failure: Arc<Mutex<Option<String>>>,
@@ -146,30 +157,11 @@ impl Gpu {
             lock(&faulty).get_or_insert(error.to_string());
         }));
 
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        };
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: None,
-            entries: &[
-                entry(0, wgpu::BufferBindingType::Uniform),
-                entry(1, wgpu::BufferBindingType::Storage { read_only: false }),
-            ],
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: None,
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
         Ok(Gpu {
             adapter,
             device,
             queue,
-            layout,
-            pipeline_layout,
+            layouts: Mutex::default(),
             pipelines: Mutex::default(),
             failure,
             proven: Mutex::default(),
@@ -191,8 +183,38 @@ impl Gpu {
         error
     }
 
+    /// The layout for an arena of so many bindings.
+    pub fn layout(&self, banks: usize) -> Layout {
+        let make = || {
+            let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            };
+            let storage = wgpu::BufferBindingType::Storage { read_only: false };
+            let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+            entries.extend((1..=banks as u32).map(|binding| entry(binding, storage)));
+            let group = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: None,
+                entries: &entries,
+            });
+            let pipeline = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: None,
+                bind_group_layouts: &[Some(&group)],
+                immediate_size: 0,
+            });
+            Layout { group, pipeline }
+        };
+        lock(&self.layouts).entry(banks).or_insert_with(make).clone()
+    }
+
     /// The pipeline of a launch, made at its text's first use.
-    pub fn pipeline(&self, launch: &Launch) -> Result<wgpu::ComputePipeline> {
+    pub fn pipeline(&self, launch: &Launch, layout: &Layout) -> Result<wgpu::ComputePipeline> {
         let mut pipelines = lock(&self.pipelines);
         let key = (launch.text.clone(), launch.entry);
         if let Some(pipeline) = pipelines.get(&key) {
@@ -211,7 +233,7 @@ impl Gpu {
             let module = unsafe { self.device.create_shader_module_trusted(desc, checks) };
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(launch.file),
-                layout: Some(&self.pipeline_layout),
+                layout: Some(&layout.pipeline),
                 module: &module,
                 entry_point: Some(launch.entry),
                 compilation_options: wgpu::PipelineCompilationOptions {

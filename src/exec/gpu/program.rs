@@ -4,6 +4,7 @@
 //! scratch for sums in parts. Bind groups and pipelines are made once; a run records dispatches and
 //! submits them. Nothing is read back unless asked for.
 
+use super::assemble::over_banks;
 use super::device::{self, Gpu};
 use super::launch::{Launch, Site, Strided};
 use super::sweep::Sums;
@@ -179,19 +180,30 @@ impl GpuProgram {
         let (launches, len) = launches(plan, hardware)?;
         fits(plan, 4 * len as u64, &gpu, memory)?;
         selftest::prove(&gpu, number, &launches)?;
-        Self::ready(gpu, plan, slots, &launches, len)
+        let binding = gpu.adapter.binding_bytes;
+        Self::ready(gpu, plan, slots, launches, len, binding)
     }
 
-    /// As [`GpuProgram::new`], without self-tests: what they themselves run on.
-    pub(super) fn ready(
+    /// As [`GpuProgram::new`], without self-tests (they run on it) and with bindings of the arena of at
+    /// most so many bytes. `len`: what [`launches`] says.
+    pub fn ready(
         gpu: Arc<Gpu>,
         plan: &Plan,
         slots: &[usize],
-        launches: &[Launch],
+        mut launches: Vec<Launch>,
         len: usize,
+        binding: u64,
     ) -> Result<GpuProgram> {
         let map = Map::of(plan);
         let bytes = (4 * len.max(ALIGN)) as u64;
+        // Banks are a power of two long, so that a shift finds them.
+        let bank = if bytes <= binding { bytes } else { 1 << binding.ilog2() };
+        let banks = bytes.div_ceil(bank) as usize;
+        if banks > 1 {
+            for launch in &mut launches {
+                launch.text = over_banks(&launch.text, banks, (bank / 4).ilog2());
+            }
+        }
         let arena = gpu.guarded("the arena", || {
             gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("arena"),
@@ -202,7 +214,7 @@ impl GpuProgram {
                 mapped_at_creation: false,
             })
         })?;
-        let steps = make_steps(&gpu, launches, &arena)?;
+        let steps = make_steps(&gpu, &launches, &arena, bank)?;
         for (buffer, values) in &plan.constants {
             let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
             let at = 4 * map.starts[*buffer] as u64;
@@ -289,7 +301,7 @@ impl GpuProgram {
 
 /// Refuses what the adapter or the caller cannot hold, saying what is large and what would fit.
 fn fits(plan: &Plan, bytes: u64, gpu: &Gpu, memory: Option<u64>) -> Result<()> {
-    let offered = gpu.adapter.most_bytes.min(4 << 32); // indices are 32 bits wide
+    let offered = gpu.adapter.most_bytes;
     let most = offered.min(memory.unwrap_or(u64::MAX));
     if bytes <= most {
         return Ok(());
@@ -318,7 +330,18 @@ fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64)
 }
 
-fn make_steps(gpu: &Gpu, launches: &[Launch], arena: &wgpu::Buffer) -> Result<Vec<Step>> {
+fn make_steps(
+    gpu: &Gpu,
+    launches: &[Launch],
+    arena: &wgpu::Buffer,
+    bank: u64,
+) -> Result<Vec<Step>> {
+    let bound = |buffer, offset, size| {
+        let size = std::num::NonZero::new(size);
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+    };
+    let banks: Vec<u64> = (0..arena.size()).step_by(bank as usize).collect();
+    let layout = gpu.layout(banks.len());
     let align = gpu.device.limits().min_uniform_buffer_offset_alignment as usize / 4;
     let mut words: Vec<u32> = vec![];
     let starts: Vec<usize> = launches
@@ -339,22 +362,21 @@ fn make_steps(gpu: &Gpu, launches: &[Launch], arena: &wgpu::Buffer) -> Result<Ve
     })?;
     gpu.queue.write_buffer(&params, 0, bytemuck::cast_slice(&words));
     let steps = launches.iter().zip(starts).map(|(launch, start)| {
-        let pipeline = gpu.pipeline(launch)?;
+        let pipeline = gpu.pipeline(launch, &layout)?;
+        let bytes = 4 * launch.params.len() as u64;
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: bound(&params, 4 * start as u64, bytes),
+        }];
+        entries.extend(banks.iter().enumerate().map(|(k, &from)| wgpu::BindGroupEntry {
+            binding: k as u32 + 1,
+            resource: bound(arena, from, bank.min(arena.size() - from)),
+        }));
         let bind_group = gpu.guarded(launch.file, || {
             gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
-                layout: &gpu.layout,
-                entries: &[
-                    wgpu::BindGroupEntry {
-                        binding: 0,
-                        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                            buffer: &params,
-                            offset: 4 * start as u64,
-                            size: std::num::NonZero::new(4 * launch.params.len() as u64),
-                        }),
-                    },
-                    wgpu::BindGroupEntry { binding: 1, resource: arena.as_entire_binding() },
-                ],
+                layout: &layout.group,
+                entries: &entries,
             })
         })?;
         Ok(Step { pipeline, bind_group, grid: launch.grid() })

@@ -79,13 +79,13 @@ fn map(
     text.index(&mut body, "c", "i", 0..sizes.len());
     for k in 0..loads.len() {
         let at = text.place(k, "c", 0..sizes.len());
-        let _ = writeln!(body, "    let x{k} = arena[{at}];");
+        let _ = writeln!(body, "    let x{k} = load({at});");
     }
     text.program(&mut body, program);
     for (k, (value, _)) in sinks.iter().enumerate() {
         let at = text.place(loads.len() + k, "c", 0..sizes.len());
         let value = text.arg(*value);
-        let _ = writeln!(body, "    arena[{at}] = {value};");
+        let _ = writeln!(body, "    store({at}, {value});");
     }
     body.push_str("}\n");
 
@@ -201,7 +201,7 @@ impl Sums<'_> {
         text.index(&mut body, "d", "q", kept..rank);
         for k in 0..loads {
             let steps = text.steps(k, "d", kept..rank);
-            let _ = writeln!(body, "    let x{k} = arena[start.x{k}{steps}];");
+            let _ = writeln!(body, "    let x{k} = load(start.x{k}{steps});");
         }
         text.program(&mut body, self.program);
         let values: Vec<String> = self.sinks.iter().map(|(value, _)| text.arg(*value)).collect();
@@ -217,10 +217,8 @@ impl Sums<'_> {
         for k in 0..sinks {
             let at = text.place(loads + k, "c", 0..kept);
             let _ = writeln!(body, "    let y{k} = {at} + part * params.part_stride;");
-            let _ = writeln!(
-                body,
-                "    arena[y{k}] = sums.s{k} + select(0.0, arena[y{k}], ACCUMULATE);"
-            );
+            let _ =
+                writeln!(body, "    store(y{k}, sums.s{k} + select(0.0, load(y{k}), ACCUMULATE));");
         }
         body.push_str("}\n");
         body

@@ -135,3 +135,17 @@ pub fn rows_named(names: &[String]) -> Result<Vec<Row>> {
 pub fn options(device: Device, threads: usize) -> Options {
     Options { device, threads: (threads > 0).then_some(threads), ..Options::default() }
 }
+
+/// Where a row's time goes on `cpu`, on one thread, after one run.
+pub fn profile(row: &Row) -> Result<Vec<crate::exec::cpu::Share>> {
+    use crate::exec::Program;
+    let work = row.build();
+    let options = Options { threads: Some(1), ..Options::default() };
+    let mut cpu = crate::exec::cpu::Cpu::new(&work.tape, &work.outputs(), &work.state, &options)?;
+    for (slot, values) in work.values.iter().enumerate() {
+        cpu.write(slot, values);
+    }
+    cpu.run()?;
+    cpu.profile(); // once for the caches
+    Ok(cpu.profile())
+}

@@ -11,7 +11,7 @@ pub struct Args {
     /// Rows to run, such as R1 R2 R3; all where none is named
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// Also the share of each kind of kernel
+    /// Also the share of each kind of kernel on one thread of `cpu`
     #[arg(long)]
     pub profile: bool,
     /// One JSON object a line
@@ -65,6 +65,26 @@ pub fn main(args: &Args) -> Result<()> {
             line.dispatches,
             line.device,
         ))?;
+        if args.profile {
+            profile(&row)?;
+        }
     }
     Ok(())
+}
+
+/// The share of each kind of kernel, the slowest first, on one thread of `cpu`.
+fn profile(row: &bench::rows::Row) -> Result<()> {
+    let shares = bench::profile(row)?;
+    let total: f64 = shares.iter().map(|share| share.seconds).sum();
+    for share in shares.iter().filter(|share| share.seconds > 0.005 * total) {
+        output::print(&format!(
+            "     {:<36} {:>6} calls {:>9.3} ms {:>5.1}% {:>8.1} GFLOP/s\n",
+            share.name,
+            share.calls,
+            share.seconds * 1e3,
+            100.0 * share.seconds / total,
+            share.flops as f64 / share.seconds / 1e9,
+        ))?;
+    }
+    output::print(&format!("     {:<36} {:>22.3} ms on one thread\n", "all", total * 1e3))
 }

@@ -21,6 +21,7 @@ pub mod matmul;
 pub mod measure;
 mod pool;
 pub mod portable;
+mod profile;
 mod run;
 pub mod simd;
 mod storage;
@@ -28,4 +29,5 @@ pub mod sums;
 mod sweep;
 mod table;
 
+pub use profile::Share;
 pub use run::Cpu;

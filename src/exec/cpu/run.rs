@@ -164,6 +164,13 @@ impl Cpu {
         &self.plan
     }
 
+    /// Kernel `k` for one task, on the calling thread with the first worker's memory.
+    pub(super) fn run_kernel(&mut self, k: usize, task: usize) {
+        let worker = self.workers[0].get_mut().expect("no run is going on");
+        // Safety: no run is going on, so nobody else touches any buffer.
+        unsafe { self.codes[k].run_task(self.isa, &worker.table, task, &mut worker.scratch) };
+    }
+
     /// Everything of one run that worker `number` does.
     fn work(&self, number: usize) {
         let mut worker = self.workers[number].lock().expect("each worker locks its own");

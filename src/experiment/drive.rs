@@ -78,7 +78,8 @@ impl Driver<'_> {
             Some(checkpoint) => self.take_done(checkpoint)?,
             None => 0,
         };
-        // One program draws the curves of all legs.
+        // One program draws the curves of all legs: other tasks than the final ones, of the same unseen kind.
+        // Nothing is chosen by them.
         let curve_rows = match self.e.tasks {
             Tasks::Sine(_) => &self.e.judged.rows[..],
             Tasks::Omniglot { .. } => &self.e.judged.rows[..1],

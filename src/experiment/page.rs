@@ -38,7 +38,7 @@ pub fn page(f: &Findings) -> Result<Report> {
         let name = figures::name(e, row, None, e.tasks.metric(), e.judged.headline);
         if let Some(figure) = s.results.iter().find(|r| r.name == name) {
             let label =
-                format!("{}, {} steps, {}", e.tasks.metric(), e.judged.headline, row.place());
+                format!("{} after {}, {}", e.tasks.metric(), count(e.judged.headline), row.place());
             tiles.push(Tile { value: shown(e, figure), label });
         }
     }
@@ -74,8 +74,11 @@ fn lead(f: &Findings) -> String {
     let (e, s) = (f.e, f.summary);
     let order = if e.maml.first_order { "first order" } else { "exact" };
     format!(
-        "{} meta-steps of MAML ({order}, {} inner steps at {}), judged on {} test tasks that training never saw.",
-        s.steps, e.maml.inner_steps, e.maml.inner_lr, e.judged.tasks
+        "{} meta-steps of MAML ({order}, {} of {} on each task), judged on {} test tasks that training never saw.",
+        s.steps,
+        count(e.maml.inner_steps),
+        e.maml.inner_lr,
+        e.judged.tasks
     )
 }
 
@@ -90,9 +93,13 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
             )
         }
     };
-    let inner = format!("{} gradient steps at {} a task", e.maml.inner_steps, e.maml.inner_lr);
+    let inner = format!(
+        "{} of gradient descent of size {} on each task",
+        count(e.maml.inner_steps),
+        e.maml.inner_lr
+    );
     let judged = format!("{} unseen tasks, after {:?} steps", e.judged.tasks, e.judged.steps);
-    let start = format!("{:?}", f.recipe.model.init).to_lowercase();
+    let start = f.recipe.model.init.word();
     [
         Some(tasks),
         Some(format!("{} numbers, start: {start}", f.summary.parameters)),
@@ -104,12 +111,19 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
     ]
 }
 
+/// `1 step`, `5 steps`.
+fn count(steps: usize) -> String {
+    if steps == 1 { "1 step".into() } else { format!("{steps} steps") }
+}
+
 /// `97.8 % ± 0.4` or `0.61 ± 0.03`.
 fn shown(e: &Experiment, figure: &Figure) -> String {
     let fraction = e.tasks.classes().is_some() || figure.metric == "diverged";
     let number = |v: Option<f64>| match v {
         None => "–".to_string(),
         Some(v) if fraction => format!("{:.1}", 100.0 * v),
+        // A diverged task's error may have thirty digits.
+        Some(v) if v.abs() >= 1e4 => format!("{v:.1e}"),
         Some(v) => format!("{v:.3}"),
     };
     let unit = if fraction { " %" } else { "" };
@@ -154,7 +168,7 @@ fn results(f: &Findings) -> Section {
             }
         }
         let mut header = vec![place.clone()];
-        header.extend(e.judged.steps.iter().map(|s| format!("{s} steps")));
+        header.extend(e.judged.steps.iter().map(|&s| count(s)));
         let note = format!(
             "± is the half-width of a 95 % interval over {} test tasks, the same for every row.",
             e.judged.tasks
@@ -196,7 +210,7 @@ fn training(f: &Findings) -> Section {
     if !on_test.is_empty() {
         let label = e.tasks.metric();
         charts.push(Chart::Lines(LineChart {
-            title: format!("Unseen tasks, after {} steps", e.judged.headline),
+            title: format!("Unseen tasks, after {}", count(e.judged.headline)),
             note: format!("{} tasks a point, the last {}.", e.judged.curve_tasks, e.judged.tasks),
             x: steps(),
             y: if e.tasks.classes().is_some() { Axis::linear(label) } else { Axis::log(label) },
@@ -232,7 +246,7 @@ fn waves(f: &Findings) -> Result<Section> {
         for (steps, values) in answers.steps.iter().zip(&answers.values) {
             let y = &values[task * grid.len()..][..grid.len()];
             let line = grid.iter().zip(y).map(|(&x, &y)| (x as f64, y as f64)).collect();
-            series.push(Series::line(&format!("after {steps} steps"), line));
+            series.push(Series::line(&format!("after {}", count(*steps)), line));
         }
         let at = task * points..(task + 1) * points;
         let known = batch.support_x[at.clone()].iter().zip(&batch.support_y[at]);
@@ -265,8 +279,9 @@ fn episodes(f: &Findings) -> Result<Section> {
         all.push(episode(task, batch, before, after));
     }
     let text = format!(
-        "The {EPISODES} test tasks with the fewest right answers after {headline} steps, of {}. \
+        "The {EPISODES} test tasks with the fewest right answers after {}, of {}. \
          Letters stand for the classes of a task.",
+        count(headline),
         values.len()
     );
     Ok(Section {

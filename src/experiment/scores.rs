@@ -46,7 +46,7 @@ pub fn median(values: &[f64]) -> f64 {
 
 /// The share of values above `limit`, or not finite.
 pub fn share(values: &[f64], limit: f64) -> f64 {
-    let above = values.iter().filter(|v| !(**v <= limit)).count();
+    let above = values.iter().filter(|v| v.is_nan() || **v > limit).count();
     above as f64 / values.len() as f64
 }
 

@@ -58,8 +58,15 @@ fn with_sign<L: Lanes>(x: L, sign: L) -> L {
 }
 
 #[inline(always)]
-fn exp2i<L: Lanes>(n: L) -> L {
-    n.exp2i()
+fn scale2<L: Lanes>(x: L, n: L) -> L {
+    x.scale2(n)
+}
+
+/// `y`, or NaN if `x` is: for a `y` that is NaN then by the rules of arithmetic. The twin tests the bits,
+/// because a GPU need not follow those rules.
+#[inline(always)]
+fn keep_nan<L: Lanes>(_x: L, y: L) -> L {
+    y
 }
 
 #[inline(always)]
@@ -95,13 +102,10 @@ pub fn exp_<L: Lanes>(x: L) -> L {
     p = p * r + 1.6666665459e-1;
     p = p * r + 5.0000001201e-1;
     p = p * (r * r) + r + 1.0;
-    // Two factors: 2^128, and 2^-126 times a number below 1, are no normal floats.
-    let m = put(over(x, 89.0), 128.0, put(under(x, -88.0), -126.0, n));
-    let half = floor(m * 0.5);
-    let mut y = p * exp2i(half) * exp2i(m - half);
+    let mut y = scale2(p, n);
     y = put(over(x, 88.722839), infinity(), y);
     y = put(under(x, -87.336544), 0.0, y);
-    return pick(is_nan_(x), x, y);
+    return keep_nan(x, y);
 }
 
 /// Natural logarithm, at most 2 ulp off. 0 gives minus infinity, negative numbers NaN.
@@ -146,7 +150,7 @@ pub fn tanh_<L: Lanes>(x: L) -> L {
     let c = put(over(a, 10.0), 10.0, a);
     let e = exp_(c + c) + 1.0;
     let y = with_sign((e - 2.0) / e, x);
-    return pick(under(a, 0.625), p, y);
+    return keep_nan(x, pick(under(a, 0.625), p, y));
 }
 
 /// Sine: off by at most 2 ulp or 1e-7 for |x| <= 100, 3e-7 up to 1e4. From there the phase gets lost in the
@@ -165,7 +169,7 @@ pub fn sin_<L: Lanes>(x: L) -> L {
     p = p * z * r + r;
     let odd = n - floor(n * 0.5) * 2.0;
     let y = p - p * odd * 2.0;
-    return pick(is_nan_(x), x, put(over(abs(x), 3.40282347e38), not_a_number(), y));
+    return keep_nan(x, put(over(abs(x), 3.40282347e38), not_a_number(), y));
 }
 
 /// The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0: off by at most 2e-7, and
@@ -190,7 +194,7 @@ pub fn erf_<L: Lanes>(x: L) -> L {
     q = q * a - 1.12703997804;
     q = q * a - 3.53733322218e-4;
     let y = with_sign(exp_(q) * -1.0 + 1.0, x);
-    return pick(under(a, 1.0), p, pick(is_nan_(x), x, y));
+    return keep_nan(x, pick(under(a, 1.0), p, y));
 }
 
 /// The error function in f64, relative error about 1e-15: what the reference executor computes.

@@ -325,6 +325,14 @@ fn what_does_not_belong_together_is_not_resumed() {
     assert!(why.to_string().contains("another process is writing"), "{why}");
     drop(run);
 
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_metatape"))
+        .args(["run", "omniglot-5w1s", "--resume", path.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(program.status.code(), Some(2));
+    let said = String::from_utf8(program.stderr).unwrap();
+    assert!(said.contains("holds a run of sinusoid, not of omniglot-5w1s"), "{said}");
+
     fs::write(path.join("metrics.jsonl"), "").unwrap();
     let why = Run::resume(&path, &[]).unwrap_err();
     assert!(

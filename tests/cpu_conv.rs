@@ -18,6 +18,7 @@ fn random(n: usize, seed: u32) -> Vec<f32> {
 
 /// The shape whose result size follows from the rest (CASES: conv2d).
 #[rustfmt::skip]
+#[allow(clippy::too_many_arguments)] // the shape, as a table row
 fn geo(n: usize, [h, w]: [usize; 2], c: usize, o: usize, [kh, kw]: [usize; 2], stride: [usize; 2], pad: [usize; 4], dilation: [usize; 2], groups: usize) -> ConvGeo {
     let size = |image: usize, pad: usize, k: usize, i: usize| (image + pad - dilation[i] * (k - 1) - 1) / stride[i] + 1;
     let (oh, ow) = (size(h, pad[0] + pad[1], kh, 0), size(w, pad[2] + pad[3], kw, 1));

@@ -20,6 +20,7 @@ type Strides = (usize, usize);
 
 /// All rows in pieces of `step`, added to random numbers if `add`.
 #[rustfmt::skip]
+#[allow(clippy::too_many_arguments)] // the shape, as a table row
 fn run(isa: Isa, [m, n, k]: [usize; 3], a: &[f32], sa: Strides, b: &[f32], sb: Strides, ldc: usize, add: bool, step: usize) -> Vec<f32> {
     let mut c = random(m * ldc, 4);
     for i in (0..m).step_by(step) {

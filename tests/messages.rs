@@ -53,6 +53,7 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["run", "sinusoid", "--set", "layers=1,40,2"], "need 1 to 1"),
         (&["run", "sinusoid", "--set", "amplitude=[5,1]"], "wrong way round"),
         (&["run", "sinusoid", "--set", "headline=7"], "not among evaluate.inner_steps"),
+        (&["run", "--set", "model.norm=group", "--set", "groups=7"], "equal groups"),
         (&["run", "--set", "memory=2Gib"], "expected bytes with a unit"),
         (&["run", "--set", "name=../../etc"], "cannot name a folder"),
         (&["run", "--seeds", "3..1"], "expected A..B"),
@@ -68,6 +69,9 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["verify", "x", "--device", "tpu"], "expected auto, cpu"),
         (&["compare", "a", "b"], "a does not exist"),
         (&["compare", "a"], "2 values required"),
+        (&["data", "--data", "nowhere"], "nowhere: no such folder"),
+        (&["data", "import", "omniglott", "x"], "cannot import \"omniglott\""),
+        (&["data", "import", "omniglot", "nowhere"], "nowhere"),
         (&["recipes", "omniglot"], "did you mean \"omniglot-5w1s\"?"),
     ];
     for (args, expected) in cases {

@@ -45,9 +45,19 @@ fn with_sign(x: f32, sign: f32) -> f32 {
     return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(sign) & 0x80000000u));
 }
 
-// 2 to the power of n, an integer in -126 ..= 127.
 fn exp2i(n: f32) -> f32 {
     return bitcast<f32>(u32(i32(n) + 127) << 23u);
+}
+
+// x times 2 to the power of n, an integer in -252 ..= 254; two factors, because 2^128 is no float.
+fn scale2(x: f32, n: f32) -> f32 {
+    let half = floor(n * 0.5);
+    return x * exp2i(half) * exp2i(n - half);
+}
+
+// y, or NaN if x is: arithmetic alone need not keep it here.
+fn keep_nan(x: f32, y: f32) -> f32 {
+    return select(y, x, is_nan_(x));
 }
 
 // Exponent and mantissa (in [1, 2)) of a positive normal number.
@@ -76,13 +86,10 @@ fn exp_(x: f32) -> f32 {
     p = p * r + 1.6666665459e-1;
     p = p * r + 5.0000001201e-1;
     p = p * (r * r) + r + 1.0;
-    // Two factors: 2^128, and 2^-126 times a number below 1, are no normal floats.
-    let m = put(over(x, 89.0), 128.0, put(under(x, -88.0), -126.0, n));
-    let half = floor(m * 0.5);
-    var y = p * exp2i(half) * exp2i(m - half);
+    var y = scale2(p, n);
     y = put(over(x, 88.722839), infinity(), y);
     y = put(under(x, -87.336544), 0.0, y);
-    return pick(is_nan_(x), x, y);
+    return keep_nan(x, y);
 }
 
 // Natural logarithm, at most 2 ulp off. 0 gives minus infinity, negative numbers NaN.
@@ -125,7 +132,7 @@ fn tanh_(x: f32) -> f32 {
     let c = put(over(a, 10.0), 10.0, a);
     let e = exp_(c + c) + 1.0;
     let y = with_sign((e - 2.0) / e, x);
-    return pick(under(a, 0.625), p, y);
+    return keep_nan(x, pick(under(a, 0.625), p, y));
 }
 
 // Sine: off by at most 2 ulp or 1e-7 for |x| <= 100, 3e-7 up to 1e4. From there the phase gets lost in the
@@ -143,7 +150,7 @@ fn sin_(x: f32) -> f32 {
     p = p * z * r + r;
     let odd = n - floor(n * 0.5) * 2.0;
     let y = p - p * odd * 2.0;
-    return pick(is_nan_(x), x, put(over(abs(x), 3.40282347e38), not_a_number(), y));
+    return keep_nan(x, put(over(abs(x), 3.40282347e38), not_a_number(), y));
 }
 
 // The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0: off by at most 2e-7, and
@@ -167,5 +174,5 @@ fn erf_(x: f32) -> f32 {
     q = q * a - 1.12703997804;
     q = q * a - 3.53733322218e-4;
     let y = with_sign(exp_(q) * -1.0 + 1.0, x);
-    return pick(under(a, 1.0), p, pick(is_nan_(x), x, y));
+    return keep_nan(x, pick(under(a, 1.0), p, y));
 }

@@ -8,6 +8,7 @@ use super::attrs::Attrs;
 use super::case_file::{Case, Checked, Refusal, Values, damaged, unsupported};
 use super::guard::quietly;
 use super::program::Step;
+use crate::loss::{cross_entropy, kl_div, mse};
 use crate::op::{Op, Window};
 use crate::shape::{Axes, Shape};
 use crate::tape::{Conv2d, Tape, Var, grad};
@@ -416,28 +417,6 @@ fn conv(attrs: &Attrs) -> Checked<Conv2d> {
         dilation: attrs.array_or("dilation", 1, [1; 2])?,
         groups: attrs.whole_or("groups", 1, 1)?,
     })
-}
-
-/// Logits [T, N, C] and labels [T, N] -> [T]: the mean over N of −log_softmax(logits)[label].
-pub(super) fn cross_entropy<'t>(logits: Var<'t>, labels: Var<'t>) -> Var<'t> {
-    let [tasks, rows] = [labels.shape()[0], labels.shape()[1]];
-    let chosen = logits.log_softmax(2).take_along(labels.reshape([tasks, rows, 1]), 2);
-    (-chosen.mean(&[1])).squeeze(&[1, 2])
-}
-
-/// The mean of (a − b)² over all axes but the first -> [T].
-pub(super) fn mse<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
-    let rest: Vec<usize> = (1..a.shape().rank()).collect();
-    (a - b).square().mean(&rest).squeeze(&rest)
-}
-
-/// Student and teacher [T, N, C] -> [T]: t²·KL(teacher ‖ student) at temperature t, mean over N.
-/// Hinton, Vinyals, Dean 2015, section 2. The teacher receives no derivative.
-pub(super) fn kl_div<'t>(student: Var<'t>, teacher: Var<'t>, t: f64) -> Var<'t> {
-    let log_p = (teacher.detach() * (1.0 / t)).log_softmax(2);
-    let log_q = (student * (1.0 / t)).log_softmax(2);
-    let each = (log_p.exp() * (log_p - log_q)).sum(&[2]);
-    (each.mean(&[1]) * (t * t)).squeeze(&[1, 2])
 }
 
 /// Functions with an argument of labels or indices.

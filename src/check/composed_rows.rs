@@ -1,7 +1,7 @@
 //! Gradcheck's rows for composed operations: one at least for every operation of case files.
 
-use super::build::{cross_entropy, kl_div, mse};
 use super::rows::{Operand, Row, SMOOTH, row};
+use crate::loss::{cross_entropy, kl_div, mse};
 use crate::op::Window;
 use crate::shape::Axes;
 use crate::tape::{Conv2d, Var};
@@ -22,11 +22,7 @@ pub fn all() -> Vec<Row> {
 }
 
 fn unary() -> Vec<Row> {
-    fn one(
-        name: &str,
-        operand: Operand,
-        f: impl for<'t> Fn(Var<'t>) -> Var<'t> + 'static,
-    ) -> Row {
+    fn one(name: &str, operand: Operand, f: impl for<'t> Fn(Var<'t>) -> Var<'t> + 'static) -> Row {
         row(name, &[operand], &[&[&[7]], &[&[3, 4]]], move |x| f(x[0]))
     }
     vec![
@@ -119,9 +115,7 @@ fn movement() -> Vec<Row> {
         row("permute", one, &[&[&[2, 3]]], |x| x[0].transpose()),
         row("expand", one, &[&[&[1, 3]]], |x| x[0].expand(x[0].shape().with(1, 4))),
         row("slice", one, &[&[&[5, 3]]], |x| x[0].narrow(1, 2, 3)),
-        row("pad", one, &[&[&[2, 3]]], |x| {
-            x[0].pad_to([x[0].shape()[0], 4, 5], &[0, 1, 2], -0.4)
-        }),
+        row("pad", one, &[&[&[2, 3]]], |x| x[0].pad_to([x[0].shape()[0], 4, 5], &[0, 1, 2], -0.4)),
         row("concat", &[SMOOTH, SMOOTH], &[&[&[2, 3], &[2, 1]]], |x| {
             let tasks = x[0].shape().tasks().max(x[1].shape().tasks());
             x[0].tape.concat(&[x[0].per_task(tasks), x[1].per_task(tasks)], 2)
@@ -143,8 +137,7 @@ fn movement() -> Vec<Row> {
 
 fn images() -> Vec<Row> {
     let (one, two) = (&[SMOOTH], &[Operand::Free(-0.8, 0.8); 2]);
-    let ragged =
-        Conv2d { stride: [2, 1], pad: [1, 0, 2, 1], dilation: [1, 2], groups: 2 };
+    let ragged = Conv2d { stride: [2, 1], pad: [1, 0, 2, 1], dilation: [1, 2], groups: 2 };
     let window = Window { size: [2, 3], stride: [1, 2], pad: [1, 0, 0, 2] };
     vec![
         row("matmul", two, &[&[&[3, 4], &[4, 5]], &[&[2, 1, 3], &[1, 3, 2]]], |x| {

@@ -11,9 +11,9 @@ use std::cell::Cell;
 pub enum Fault {
     /// The derivative rule of the primitive of this name is 1% too large.
     Rule(&'static str),
-    /// One kernel of `cpu` is wrong.
+    /// `cpu` takes its tanh wrong.
     CpuKernel,
-    /// One shader of `gpu` is wrong.
+    /// The matrix product's shader of `gpu` weighs one row of each block 1% too much.
     GpuShader,
 }
 

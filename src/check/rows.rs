@@ -92,9 +92,12 @@ fn sources() -> Vec<Row> {
         row("Random", &[SMOOTH, Operand::Line(9)], &[&[&[5], &[1]], &[&[2, 3], &[1]]], |x| {
             x[0] * x[0].tape.random(7, 16, x[1], x[0].shape())
         }),
-        row("Detach", &[Operand::Held(-1.5, 1.5), SMOOTH], &[&[&[5], &[5]], &[&[2, 3], &[2, 3]]], |x| {
-            x[0].detach() * x[1]
-        }),
+        row(
+            "Detach",
+            &[Operand::Held(-1.5, 1.5), SMOOTH],
+            &[&[&[5], &[5]], &[&[2, 3], &[2, 3]]],
+            |x| x[0].detach() * x[1],
+        ),
     ]
 }
 
@@ -111,7 +114,6 @@ fn movement() -> Vec<Row> {
         row("Permute", one, &[&[&[3, 5]]], |x| x[0].permute(&[2, 0, 1])),
         row("Expand", one, &[&[&[1, 3]], &[&[1, 1]]], |x| {
             x[0].expand(x[0].shape().with(0, 3).with(1, 5))
-                .expand(x[0].shape().with(0, 3).with(1, 5))
         }),
         row("Slice", one, &[&[&[5, 3]], &[&[3, 7]]], |x| {
             let shape = x[0].shape();
@@ -122,9 +124,7 @@ fn movement() -> Vec<Row> {
             let shape = x[0].shape();
             x[0].pad_to([shape[0], shape[1] + 3, shape[2] + 1], &[0, 2, 0], 0.5)
         }),
-        row("Pad", one, &[&[&[3]]], |x| {
-            x[0].pad_to([x[0].shape()[0] + 2, 4], &[1, 1], 0.0)
-        }),
+        row("Pad", one, &[&[&[3]]], |x| x[0].pad_to([x[0].shape()[0] + 2, 4], &[1, 1], 0.0)),
         row("Concat", &[SMOOTH, SMOOTH], &[&[&[2, 3], &[4, 3]], &[&[5, 1], &[1, 1]]], |x| {
             x[0].tape.concat(&together(x), 1)
         }),
@@ -186,8 +186,7 @@ fn products() -> Vec<Row> {
 }
 
 /// Overlapping windows that reach over the edge.
-const WINDOW: Along =
-    Along::Window(Window { size: [3, 2], stride: [2, 2], pad: [1, 0, 0, 1] });
+const WINDOW: Along = Along::Window(Window { size: [3, 2], stride: [2, 2], pad: [1, 0, 0, 1] });
 
 fn choices() -> Vec<Row> {
     let axis = Along::Axis(1);

@@ -1,5 +1,7 @@
 //! `metatape bench`: how fast it is here, beside what the machine can do.
 
+use super::output;
+use crate::bench;
 use crate::error::Result;
 use crate::recipe::Device;
 
@@ -23,7 +25,46 @@ pub struct Args {
     pub device: Device,
 }
 
-/// SEAM: needs the executors.
-pub fn main(_args: &Args) -> Result<()> {
-    Err(super::not_connected("bench"))
+pub fn main(args: &Args) -> Result<()> {
+    let options = bench::options(args.device.into(), args.threads);
+    let rows = bench::rows_named(&args.names)?;
+    if !args.json {
+        output::print(&format!(
+            "{:<4} {:<9} {:>10} {:>10} {:>6} {:>9} {:>8} {:>9} {:>9}  device\n",
+            "row",
+            "case",
+            "median ms",
+            "min ms",
+            "reps",
+            "GFLOP/s",
+            "of peak",
+            "peak MiB",
+            "kernels"
+        ))?;
+    }
+    for row in rows {
+        let line = bench::run(&row, &options)?;
+        if args.json {
+            let text = serde_json::to_string(&line).expect("a line is plain data");
+            output::print(&format!("{text}\n"))?;
+            continue;
+        }
+        let share = match line.ceiling_gflops {
+            0.0 => "-".to_string(),
+            ceiling => format!("{:.0}%", 100.0 * line.gflops / ceiling),
+        };
+        output::print(&format!(
+            "{:<4} {:<9} {:>10.3} {:>10.3} {:>6} {:>9.1} {share:>8} {:>9.1} {:>9}  {}\n",
+            line.row,
+            line.case,
+            line.median_ms,
+            line.min_ms,
+            line.reps,
+            line.gflops,
+            line.peak_bytes as f64 / 1048576.0,
+            line.dispatches,
+            line.device,
+        ))?;
+    }
+    Ok(())
 }

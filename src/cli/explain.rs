@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::output;
 use crate::error::Result;
+use crate::experiment;
 use crate::recipe::{self, Override};
 
 /// Print the plan of a recipe: tape, kernels, shapes, flops, bytes, segments, buffers, dispatches
@@ -13,6 +15,9 @@ pub struct Args {
     /// Also draw the plan into this file
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+    /// Print every node of the tape first
+    #[arg(long)]
+    pub tape: bool,
     /// auto, cpu, gpu, gpu:N or reference
     #[arg(long)]
     pub device: Option<recipe::Device>,
@@ -21,10 +26,19 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// SEAM: needs the plan.
 pub fn main(args: &Args) -> Result<()> {
     let overrides =
         args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    let _recipe = recipe::load(&args.recipe, &overrides)?;
-    Err(super::not_connected("explain"))
+    let recipe = recipe::load(&args.recipe, &overrides)?;
+    let device = args.device.unwrap_or(recipe.device).into();
+    let experiment = experiment::from_recipe(&recipe)?;
+    let explained = experiment::inspect::explain(&experiment, None, device)?;
+    if args.tape {
+        output::print(&explained.tape)?;
+    }
+    output::print(&explained.text)?;
+    match &args.svg {
+        Some(path) => crate::run::files::write_atomic(path, explained.svg.as_bytes()),
+        None => Ok(()),
+    }
 }

@@ -1,6 +1,8 @@
 //! `metatape gradcheck`: derivatives against differences, executors against the reference.
 
+use crate::check::gradcheck::gradcheck;
 use crate::error::Result;
+use crate::experiment;
 use crate::recipe::{self, Device, Override};
 
 /// Check every derivative against finite differences, and executors against the reference
@@ -22,12 +24,14 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// SEAM: needs tape and executors.
 pub fn main(args: &Args) -> Result<()> {
+    let options = crate::exec::Options { device: args.device.into(), ..Default::default() };
+    let Some(which) = &args.recipe else {
+        let mut out = std::io::stdout();
+        return gradcheck(args.order as usize, &options, args.op.as_deref(), &mut out);
+    };
     let overrides =
         args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    if let Some(which) = &args.recipe {
-        recipe::load(which, &overrides)?;
-    }
-    Err(super::not_connected("gradcheck"))
+    let experiment = experiment::from_recipe(&recipe::load(which, &overrides)?)?;
+    experiment::inspect::gradcheck(&experiment, None, &mut std::io::stdout())
 }

@@ -97,10 +97,3 @@ fn usage(e: &clap::Error) -> Error {
     let command = if command.is_empty() { "metatape".to_string() } else { command.join(" ") };
     Error::input(format!("{line}; see `{command} --help`"))
 }
-
-/// Says which part is still missing, so that nobody takes silence for success.
-fn not_connected(command: &str) -> Error {
-    Error::input(format!(
-        "`metatape {command}` is not connected to the engine yet in this build step"
-    ))
-}

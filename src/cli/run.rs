@@ -1,11 +1,12 @@
 //! `metatape run`: a recipe from beginning to end, or on from where it stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::output;
 use crate::error::{Error, Result};
-use crate::recipe::{self, Device, Override, Recipe, builtin};
-use crate::run::{Run, Summary, interrupt};
+use crate::experiment::{self, Estimate};
+use crate::recipe::{self, Override, Recipe, builtin};
+use crate::run::{Folder, Run, Summary, interrupt};
 
 /// Run a recipe: train, evaluate, write a report into runs/RECIPE/N/
 #[derive(Debug, clap::Args)]
@@ -91,49 +92,22 @@ impl Flags {
     }
 }
 
-/// What a run will cost, known before it begins.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Estimate {
-    pub parameters: u64,
-    pub steps: u64,
-    /// Floating-point operations of one meta-step.
-    pub flops_per_step: f64,
-    /// Memory of the largest plan.
-    pub peak_bytes: u64,
-    /// Of the whole run, evaluation included.
-    pub seconds: f64,
-    /// What it was estimated for.
-    pub device: Device,
-}
-
 pub fn main(args: &Args) -> Result<()> {
     let flags = &args.flags;
     let overrides = flags.overrides()?;
+    let recipe = match &flags.resume {
+        Some(dir) => resumed_recipe(dir, args.recipe.as_deref(), &overrides)?,
+        None => recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?,
+    };
+    // All that bad input can spoil comes first: a refused run leaves no folder.
+    let mut prepared = experiment::prepare(&recipe, flags.data.as_deref())?;
     if flags.dry_run {
-        let recipe = match &flags.resume {
-            Some(dir) => crate::run::Folder::open(dir, &overrides)?.1,
-            None => recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?,
-        };
-        return dry_run(&recipe, args);
+        return dry_run(&recipe, &experiment::estimate(&mut prepared)?, flags.json);
     }
     let mut run = match &flags.resume {
         Some(dir) => Run::resume(dir, &overrides)?,
-        None => {
-            let recipe =
-                recipe::load(args.recipe.as_deref().unwrap_or(builtin::DEFAULT), &overrides)?;
-            Run::start(recipe, flags.out.as_deref())?
-        }
+        None => Run::start(recipe, flags.out.as_deref())?,
     };
-    if let (Some(which), Some(dir)) = (&args.recipe, &flags.resume) {
-        let named = recipe::load(which, &[])?.name;
-        if named != run.recipe.name {
-            return Err(Error::input(format!(
-                "{} holds a run of {}, not of {named}; leave the recipe out to go on with it",
-                dir.display(),
-                run.recipe.name
-            )));
-        }
-    }
     interrupt::listen()?;
     if !flags.quiet {
         eprintln!("{}: {} -> {}", run.recipe.name, run.recipe.title, run.folder.path().display());
@@ -141,13 +115,27 @@ pub fn main(args: &Args) -> Result<()> {
             eprintln!("going on after step {}", checkpoint.step);
         }
     }
-    let summary = train(&mut run, flags)?;
+    let summary = experiment::run(prepared, &mut run, flags.quiet)?;
     if flags.json {
         let text = serde_json::to_string_pretty(&summary).expect("a summary is plain data");
         return output::print(&(text + "\n"));
     }
     let report = run.folder.report();
     output::print(&format!("{}\nreport: {}\n", results(&summary), report.display()))
+}
+
+/// The recipe of the run in `dir`. Naming it again beside `--resume` is fine, naming another is a mistake.
+fn resumed_recipe(dir: &Path, named: Option<&str>, overrides: &[Override]) -> Result<Recipe> {
+    let (_, recipe) = Folder::open(dir, overrides)?;
+    match named.map(|which| recipe::load(which, &[])).transpose()? {
+        Some(other) if other.name != recipe.name => Err(Error::input(format!(
+            "{} holds a run of {}, not of {}; leave the recipe out to go on with it",
+            dir.display(),
+            recipe.name,
+            other.name
+        ))),
+        _ => Ok(recipe),
+    }
 }
 
 /// The results as a table for people.
@@ -160,9 +148,8 @@ fn results(summary: &Summary) -> String {
     output::table(&header, &rows.collect::<Vec<_>>())
 }
 
-fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
-    let cost = estimate(recipe)?;
-    if args.flags.json {
+fn dry_run(recipe: &Recipe, cost: &Estimate, json: bool) -> Result<()> {
+    if json {
         let recipe = serde_json::to_value(recipe).expect("a recipe is plain data");
         let both = serde_json::json!({ "recipe": recipe, "estimate": cost });
         return output::print(&format!("{both}\n"));
@@ -172,7 +159,7 @@ fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
     ));
     output::print(&format!(
         "{}\n# parameters      {}\n# steps           {}\n# flops a step    {:.3e}\n# peak bytes      {} ({:.1} MiB)\n\
-         # expected time   {time} on {}\n",
+         # training time   {time} a seed, without controls and evaluation, on {}\n",
         recipe.to_toml(),
         cost.parameters,
         cost.steps,
@@ -181,14 +168,4 @@ fn dry_run(recipe: &Recipe, args: &Args) -> Result<()> {
         cost.peak_bytes as f64 / 1024f64.powi(2),
         cost.device,
     ))
-}
-
-/// SEAM: plans the recipe and asks the plan.
-fn estimate(_recipe: &Recipe) -> Result<Estimate> {
-    Err(super::not_connected("run --dry-run"))
-}
-
-/// SEAM: trains, evaluates, calls `run.finish` and returns the summary.
-fn train(_run: &mut Run, _flags: &Flags) -> Result<Summary> {
-    Err(super::not_connected("run"))
 }

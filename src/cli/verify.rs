@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::recipe::{Device, PlanKind};
+use crate::{check, exec};
 
 /// Compare with the known answers in case files
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,8 @@ pub(super) fn plan(text: &str) -> std::result::Result<PlanKind, String> {
     }
 }
 
-/// SEAM: needs the executors.
-pub fn main(_args: &Args) -> Result<()> {
-    Err(super::not_connected("verify"))
+pub fn main(args: &Args) -> Result<()> {
+    let plain = args.plan == PlanKind::Plain;
+    let options = exec::Options { device: args.device.into(), plain, ..Default::default() };
+    check::verify::verify(&args.paths, &options, &mut std::io::stdout())
 }

@@ -83,6 +83,7 @@ pub struct Episodes {
     spec: EpisodeSpec,
     seed: u32,
     stream: u32,
+    turned: bool,
 }
 
 impl Episodes {
@@ -113,7 +114,12 @@ impl Episodes {
                 "episodes of {shots} shots and {queries} queries: a character has {DRAWERS} drawings; ask for fewer"
             )));
         }
-        Ok(Self { set, classes, spec, seed, stream })
+        Ok(Self { set, classes, spec, seed, stream, turned: true })
+    }
+
+    /// The same episodes with every character as it was drawn.
+    pub fn upright(self) -> Self {
+        Self { turned: false, ..self }
     }
 
     pub fn spec(&self) -> EpisodeSpec {
@@ -158,7 +164,8 @@ impl Episodes {
         let query = &mut batch.query[task * ways * queries..][..ways * queries];
         random.distinct(self.classes.len(), &mut batch.drawn);
         for (label, &class) in batch.drawn.iter().enumerate() {
-            let turns = random.below(4) as u8;
+            // Drawn in any case, so that upright episodes are the same but for the turns.
+            let turns = random.below(4) as u8 * self.turned as u8;
             let mut drawings = [0; DRAWERS];
             let drawings = &mut drawings[..shots + queries];
             // Support and query come from one draw without replacement: no drawing is in both.

@@ -5,7 +5,8 @@
 //! cbfinn/maml. Pooled: 28 → 14 → 7 → 3 → 1, and the head reads all that remains.
 
 use super::{
-    Given, Init, Model, Norm, Params, Spec, conv, linear, norm, spec_conv, spec_linear, spec_norm,
+    Activation, Given, Init, Model, Norm, Params, Spec, conv, linear, norm, spec_conv, spec_linear,
+    spec_norm,
 };
 use crate::op::Window;
 use crate::tape::{Conv2d, Var};
@@ -27,6 +28,8 @@ pub struct Conv4 {
     pub classes: usize,
     pub downsample: Downsample,
     pub norm: Norm,
+    /// Must not fall anywhere: it stands behind the pool.
+    pub activation: Activation,
     /// Start of the convolutions.
     pub init: Init,
     /// Start of the head's weight: the standard deviation of a normal distribution.
@@ -44,6 +47,7 @@ impl Conv4 {
             classes,
             downsample: Downsample::Stride,
             norm: Norm::Batch,
+            activation: Activation::Relu,
             init: Init::Glorot,
             head_std: 0.1,
         }
@@ -70,9 +74,10 @@ impl Conv4 {
             let y = conv(weights, &format!("block{i}/conv"), x, geometry);
             let y = norm(self.norm, weights, &format!("block{i}/norm"), y, members, step);
             match self.downsample {
-                Downsample::Stride => y.relu(),
-                // ReLU after the pool: the same values and derivatives with a quarter of the pixels.
-                Downsample::Pool => y.max_pool(Window::tiles(2)).relu(),
+                Downsample::Stride => self.activation.apply(y),
+                // Behind the pool, a quarter of the pixels: the same values and derivatives, since the
+                // activation does not change which pixel is the largest.
+                Downsample::Pool => self.activation.apply(y.max_pool(Window::tiles(2))),
             }
         });
         let s = h.shape();

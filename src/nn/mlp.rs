@@ -19,11 +19,13 @@ impl Model for Mlp {
         self.sizes.windows(2).enumerate().flat_map(layer).collect()
     }
 
-    /// `[tasks, examples, sizes[0]]` -> `[tasks, examples, last size]`.
+    /// `[tasks, examples, ...]`, each example `sizes[0]` numbers in any shape -> `[tasks, examples, last size]`.
     #[track_caller]
     fn output<'t>(&self, weights: &Params<'t>, given: Given<'t>) -> Var<'t> {
         let layers = self.sizes.len() - 1;
-        (1..=layers).fold(given.x, |x, i| {
+        let s = given.x.shape();
+        let x = given.x.reshape([s[0], s[1], self.sizes[0]]);
+        (1..=layers).fold(x, |x, i| {
             let y = linear(weights, &format!("layer{i}"), x);
             if i < layers { self.activation.apply(y) } else { y }
         })

@@ -20,11 +20,13 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// Whether `name/scale` and `name/shift` begin with an axis of steps after the task axis.
-    fn sets(self) -> usize {
+    /// As recipes and results say it.
+    pub fn word(self) -> &'static str {
         match self {
-            Norm::PerStep { steps } => steps + 1,
-            _ => 1,
+            Norm::Batch => "batch",
+            Norm::Single => "single",
+            Norm::PerStep { .. } => "per_step",
+            Norm::Group { .. } => "group",
         }
     }
 }
@@ -69,16 +71,22 @@ pub fn norm<'t>(
         Norm::Batch | Norm::Single | Norm::PerStep { .. } => grouped_batch_norm(x, members),
         Norm::Group { groups } => group_norm(x, groups),
     };
-    // Stored [1, sets, 1, 1, channels]: the set's axis stands where the pictures' does.
-    let set = step.min(norm.sets() - 1);
-    let of_step = |w: Var<'t>| w.narrow(1, set, 1);
-    let scale = of_step(weights.get(&format!("{name}/scale")));
-    normal * scale + of_step(weights.get(&format!("{name}/shift")))
+    // Stored [1, sets, 1, 1, channels]: the set's axis stands where the pictures' does. How many there are is
+    // the weights' own affair, so that a network learned in one mode can be judged in another.
+    let of_step = |kind: &str| {
+        let w = weights.get(&format!("{name}/{kind}"));
+        w.narrow(1, step.min(w.shape()[1] - 1), 1)
+    };
+    normal * of_step("scale") + of_step("shift")
 }
 
 /// The parameters of [`norm`] for so many channels: scale 1, shift 0.
 pub fn spec_norm(name: &str, channels: usize, norm: Norm) -> [Spec; 2] {
-    let shape = [1, norm.sets(), 1, 1, channels];
+    let sets = match norm {
+        Norm::PerStep { steps } => steps + 1,
+        _ => 1,
+    };
+    let shape = [1, sets, 1, 1, channels];
     [
         Spec::new(format!("{name}/scale"), shape, Init::ONES),
         Spec::new(format!("{name}/shift"), shape, Init::ZEROS),

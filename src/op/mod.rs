@@ -86,13 +86,17 @@ impl Op {
     ///
     /// `wanted` is the shape the caller asks for (`Reshape`, `Expand`, sources, ...).
     pub fn shape(&self, inputs: &[Shape], wanted: Option<Shape>) -> Result<Shape, String> {
+        if let Some(arity) = self.arity().filter(|&arity| arity != inputs.len()) {
+            let plural = if arity == 1 { "" } else { "s" };
+            return Err(format!("takes {arity} input{plural}, got {}", inputs.len()));
+        }
         let want = || wanted.ok_or_else(|| "needs a result shape".to_string());
         match self {
             Op::Input(_) | Op::Const(_) => want(),
             Op::Data(literal) => source::data_shape(literal, want()?),
             Op::Random { .. } => source::random_shape(inputs, want()?),
             Op::Detach => Ok(inputs[0]),
-            Op::Pointwise(op) => pointwise_shape(*op, inputs),
+            Op::Pointwise(_) => pointwise_shape(inputs),
             Op::Reshape => movement::reshape_shape(inputs[0], want()?),
             Op::Permute { order } => movement::permute_shape(inputs[0], order),
             Op::Expand => movement::expand_shape(inputs[0], want()?),
@@ -108,6 +112,19 @@ impl Op {
             Op::ArgMax(along) => choice::argmax_shape(inputs[0], along),
             Op::Take(along) => choice::take_shape(inputs[0], inputs[1], along),
             Op::Put(along) => choice::put_shape(inputs[0], inputs[1], along, want()?),
+        }
+    }
+
+    /// How many inputs it takes; none: any number, at least one.
+    pub fn arity(&self) -> Option<usize> {
+        match self {
+            Op::Input(_) | Op::Const(_) | Op::Data(_) => Some(0),
+            Op::Concat { .. } => None,
+            Op::Pointwise(op) => Some(op.arity()),
+            Op::MatMul { .. } | Op::Conv { .. } | Op::Take(_) | Op::Put(_) => Some(2),
+            Op::Random { .. } | Op::Detach | Op::Reshape | Op::Permute { .. } => Some(1),
+            Op::Expand | Op::Slice { .. } | Op::Pad { .. } | Op::Flip(_) => Some(1),
+            Op::Sum(_) | Op::ArgMax(_) => Some(1),
         }
     }
 
@@ -182,10 +199,7 @@ impl Op {
     }
 }
 
-fn pointwise_shape(op: Pointwise, inputs: &[Shape]) -> Result<Shape, String> {
-    if inputs.len() != op.arity() {
-        return Err(format!("takes {} inputs, got {}", op.arity(), inputs.len()));
-    }
+fn pointwise_shape(inputs: &[Shape]) -> Result<Shape, String> {
     for other in &inputs[1..] {
         if *other != inputs[0] {
             return Err(format!("{} and {other} differ", inputs[0]));

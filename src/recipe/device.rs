@@ -57,3 +57,14 @@ impl From<Device> for String {
         device.to_string()
     }
 }
+
+impl From<Device> for crate::exec::Device {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => Self::Auto,
+            Device::Cpu => Self::Cpu,
+            Device::Gpu(number) => Self::Gpu(number),
+            Device::Reference => Self::Reference,
+        }
+    }
+}

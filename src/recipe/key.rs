@@ -191,8 +191,8 @@ fn bytes(text: &str) -> Result<i64, String> {
         _ => return Err(why()),
     };
     let count: f64 = count.parse().map_err(|_| why())?;
-    if !(count * scale < 1e18) {
-        return Err("is more memory than there is; expected less than 1e18 bytes".into());
+    match count * scale {
+        bytes if bytes < 1e18 => Ok(bytes as i64),
+        _ => Err("is more memory than there is; expected less than 1e18 bytes".into()),
     }
-    Ok((count * scale) as i64)
 }

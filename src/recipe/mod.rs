@@ -149,6 +149,12 @@ impl Recipe {
                 }
             }
         }
+        if model.norm == Norm::Group && !model.filters.is_multiple_of(model.groups) {
+            return Err(format!(
+                "model.filters = {} cannot be cut into model.groups = {} equal groups",
+                model.filters, model.groups
+            ));
+        }
         let ends = (model.layers[0], model.layers[model.layers.len() - 1]);
         if model.kind == ModelKind::Mlp && ends != (inputs, outputs) {
             return Err(format!(

@@ -80,12 +80,11 @@ words! {
         Batch = "batch",
         /// Each query with the support set (not transductive).
         Single = "single",
-        Running = "running",
         /// Own scale and shift for each inner step, batch statistics.
         PerStep = "per_step",
         Group = "group",
     }
-    Init { He = "he", Glorot = "glorot", TruncatedNormal = "truncated_normal" }
+    Init { He = "he", Glorot = "glorot", Normal = "normal", TruncatedNormal = "truncated_normal" }
     MethodKind { Maml = "maml" }
     /// Whether the meta-gradient keeps its second derivatives.
     Order { Exact = "exact", First = "first" }
@@ -168,10 +167,12 @@ keys! {
         downsample: Downsample = "'stride'", Word(Downsample::WORDS), "", "model.kind" is &["conv4"];
         /// Statistics of the normalisation in training: all queries together, each with the support, ...
         norm: Norm = "'batch'", Word(Norm::WORDS), "", "model.kind" is &["conv4"];
+        /// Groups of channels that share their statistics
+        groups: usize = "8", Whole(1, 4096), "groups", "model.norm" is &["group"];
         /// Start of the weights (biases start at 0)
         init: Init = "'glorot'", Word(Init::WORDS), "";
         /// Standard deviation of the start
-        init_std: f64 = "0.01", Number(0.0, 1e3), "", "model.init" is &["truncated_normal"];
+        init_std: f64 = "0.01", Number(0.0, 1e3), "", "model.init" is &["normal", "truncated_normal"];
         /// Standard deviation of the head's start, a normal distribution
         head_std: f64 = "0.1", Number(0.0, 1e3), "", "model.kind" is &["conv4"];
     }

@@ -178,6 +178,9 @@ fn whisker(svg: &mut String, colour: usize, x: f64, high: f64, low: f64) {
     );
 }
 
+/// Value and half-width of its interval; `None` leaves a gap.
+pub type Bar = Option<(f64, f64)>;
+
 /// Bars side by side in groups, each with its interval.
 #[derive(Clone, Debug, Default)]
 pub struct BarChart {
@@ -185,8 +188,8 @@ pub struct BarChart {
     pub note: String,
     pub y: Axis,
     pub groups: Vec<String>,
-    /// Name, and one (value, half-width of its interval) a group; `None` leaves a gap.
-    pub series: Vec<(String, Vec<Option<(f64, f64)>>)>,
+    /// Name, and one bar a group.
+    pub series: Vec<(String, Vec<Bar>)>,
 }
 
 impl BarChart {

@@ -19,6 +19,16 @@ unsafe fn first(n: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
 }
 
+/// 2 to the power of `n`, an integer in -126 ..= 127.
+#[inline(always)]
+fn exp2i(n: F32x8) -> F32x8 {
+    // Safety: a value exists, hence the instruction set does.
+    unsafe {
+        let n = _mm256_add_epi32(_mm256_cvttps_epi32(n.0), _mm256_set1_epi32(127));
+        F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(n)))
+    }
+}
+
 // Safety of the bodies: a value exists, hence the instruction set does; pointers as the trait demands.
 impl Lanes for F32x8 {
     const N: usize = 8;
@@ -48,11 +58,20 @@ impl Lanes for F32x8 {
 
     /// Pairs of rows are interleaved, then pairs of pairs, then the two 128-bit halves are exchanged.
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize) {
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    ) {
         unsafe {
             let mut r = [_mm256_setzero_ps(); 8];
             for (i, r) in r.iter_mut().enumerate() {
-                *r = _mm256_loadu_ps(src.add(i * src_pitch));
+                if i < rows {
+                    *r = Self::load_n(src.add(i * src_pitch), cols).0;
+                }
             }
             let mut t = r;
             for i in 0..4 {
@@ -68,9 +87,14 @@ impl Lanes for F32x8 {
             // r[4 i + c] now holds columns c and c + 4 of the rows 4 i .. 4 i + 4.
             for c in 0..4 {
                 let (low, high) = (r[c], r[4 + c]);
-                _mm256_storeu_ps(dst.add(c * dst_pitch), _mm256_permute2f128_ps::<0x20>(low, high));
-                let below = dst.add((4 + c) * dst_pitch);
-                _mm256_storeu_ps(below, _mm256_permute2f128_ps::<0x31>(low, high));
+                if c < cols {
+                    let column = _mm256_permute2f128_ps::<0x20>(low, high);
+                    Self(column).store_n(dst.add(c * dst_pitch), rows);
+                }
+                if 4 + c < cols {
+                    let column = _mm256_permute2f128_ps::<0x31>(low, high);
+                    Self(column).store_n(dst.add((4 + c) * dst_pitch), rows);
+                }
             }
         }
     }
@@ -98,12 +122,11 @@ impl Lanes for F32x8 {
             Self(_mm256_or_ps(_mm256_andnot_ps(s, self.0), _mm256_and_ps(s, sign.0)))
         }
     }
+    /// Two factors, because 2^128 is no float.
     #[inline(always)]
-    fn exp2i(self) -> Self {
-        unsafe {
-            let n = _mm256_add_epi32(_mm256_cvttps_epi32(self.0), _mm256_set1_epi32(127));
-            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(n)))
-        }
+    fn scale2(self, n: Self) -> Self {
+        let half = (n * 0.5).floor();
+        self * exp2i(half) * exp2i(n - half)
     }
     #[inline(always)]
     fn exponent(self) -> Self {

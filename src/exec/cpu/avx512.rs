@@ -44,11 +44,20 @@ impl Lanes for F32x16 {
 
     /// Pairs of rows are interleaved, then pairs of pairs, then the four 128-bit lanes are exchanged.
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize) {
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    ) {
         unsafe {
             let mut r = [_mm512_setzero_ps(); 16];
             for (i, r) in r.iter_mut().enumerate() {
-                *r = _mm512_loadu_ps(src.add(i * src_pitch));
+                if i < rows {
+                    *r = Self::load_n(src.add(i * src_pitch), cols).0;
+                }
             }
             let mut t = [_mm512_setzero_pd(); 16];
             for i in 0..8 {
@@ -67,11 +76,17 @@ impl Lanes for F32x16 {
                 let odd = _mm512_shuffle_f32x4::<0xdd>(r[c], r[4 + c]);
                 let even2 = _mm512_shuffle_f32x4::<0x88>(r[8 + c], r[12 + c]);
                 let odd2 = _mm512_shuffle_f32x4::<0xdd>(r[8 + c], r[12 + c]);
-                let out = |k: usize| dst.add((4 * k + c) * dst_pitch);
-                _mm512_storeu_ps(out(0), _mm512_shuffle_f32x4::<0x88>(even, even2));
-                _mm512_storeu_ps(out(1), _mm512_shuffle_f32x4::<0x88>(odd, odd2));
-                _mm512_storeu_ps(out(2), _mm512_shuffle_f32x4::<0xdd>(even, even2));
-                _mm512_storeu_ps(out(3), _mm512_shuffle_f32x4::<0xdd>(odd, odd2));
+                let columns = [
+                    _mm512_shuffle_f32x4::<0x88>(even, even2),
+                    _mm512_shuffle_f32x4::<0x88>(odd, odd2),
+                    _mm512_shuffle_f32x4::<0xdd>(even, even2),
+                    _mm512_shuffle_f32x4::<0xdd>(odd, odd2),
+                ];
+                for (k, column) in columns.into_iter().enumerate() {
+                    if 4 * k + c < cols {
+                        Self(column).store_n(dst.add((4 * k + c) * dst_pitch), rows);
+                    }
+                }
             }
         }
     }
@@ -102,11 +117,8 @@ impl Lanes for F32x16 {
         }
     }
     #[inline(always)]
-    fn exp2i(self) -> Self {
-        unsafe {
-            let n = _mm512_add_epi32(_mm512_cvttps_epi32(self.0), _mm512_set1_epi32(127));
-            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(n)))
-        }
+    fn scale2(self, n: Self) -> Self {
+        Self(unsafe { _mm512_scalef_ps(self.0, n.0) })
     }
     #[inline(always)]
     fn exponent(self) -> Self {

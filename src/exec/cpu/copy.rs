@@ -3,7 +3,7 @@
 
 use super::simd::{Lanes, dispatch};
 
-/// Whole vectors of rows become columns by shuffles; the ends go through a small square of their own.
+/// A transpose in squares of a vector each way, the ends of rows and lanes in smaller blocks.
 #[inline(always)]
 unsafe fn turn<L: Lanes>(
     dst: *mut f32,
@@ -13,23 +13,17 @@ unsafe fn turn<L: Lanes>(
     rows: usize,
     lanes: usize,
 ) {
-    let (mut from, mut to) = ([0.0f32; 256], [0.0f32; 256]);
-    unsafe {
-        for l in (0..lanes).step_by(L::N) {
-            let n = (lanes - l).min(L::N);
-            for r in (0..rows).step_by(L::N) {
-                let m = (rows - r).min(L::N);
-                let (s, d) = (src.add(l * src_pitch + r), dst.add(r * dst_pitch + l));
+    for l in (0..lanes).step_by(L::N) {
+        let n = (lanes - l).min(L::N);
+        for r in (0..rows).step_by(L::N) {
+            let m = (rows - r).min(L::N);
+            unsafe {
+                let (from, to) = (src.add(l * src_pitch + r), dst.add(r * dst_pitch + l));
                 if n == L::N && m == L::N {
-                    L::transpose(s, src_pitch, d, dst_pitch);
-                    continue;
-                }
-                for i in 0..n {
-                    L::load_n(s.add(i * src_pitch), m).store(from.as_mut_ptr().add(i * L::N));
-                }
-                L::transpose(from.as_ptr(), L::N, to.as_mut_ptr(), L::N);
-                for i in 0..m {
-                    L::load(to.as_ptr().add(i * L::N)).store_n(d.add(i * dst_pitch), n);
+                    // The same call; known sizes let the compiler drop all masks.
+                    L::transpose(from, src_pitch, to, dst_pitch, L::N, L::N);
+                } else {
+                    L::transpose(from, src_pitch, to, dst_pitch, n, m);
                 }
             }
         }

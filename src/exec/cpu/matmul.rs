@@ -14,13 +14,17 @@ use super::simd::{Lanes, dispatch};
 const DEPTH: usize = 256;
 /// Rows of A that are copied together: 512 x 256 numbers, a quarter of the second cache.
 const HEIGHT: usize = 512;
-/// Rows of B further apart than this share too few cache sets: a large product copies them.
+/// Columns of B that are copied together, row by row, so that each page of B is opened once.
+const WIDTH: usize = 512;
+/// Rows further apart than this share too few cache sets, and each lies on its own page: a large product copies them.
 const FAR: usize = 512;
 
 /// Floats of scratch that [`matmul`] may use for these sizes, whatever the strides.
 pub fn scratch_len(isa: Isa, m: usize, n: usize, k: usize) -> usize {
     let depth = k.min(DEPTH);
-    m.min(HEIGHT) * depth + depth * n.min(isa.tile_width()) + if n == 1 { k } else { 0 }
+    // A panel is at least one tile wide. A single column may be computed as a row, with m columns.
+    let columns = if n == 1 { m } else { n }.min(WIDTH.max(isa.tile_width()));
+    m.min(HEIGHT) * depth + depth * columns + if n == 1 { k } else { 0 }
 }
 
 /// `c[i·ldc + j] (+)= sum over l of a[i·rsa + l·csa] · b[l·rsb + j·csb]`, i < m, j < n, l < k.
@@ -88,13 +92,14 @@ unsafe fn blocks(
 ) {
     let width = column_block(isa, n);
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
-    // A transposed A is read number by number from as many cache lines: once per column of tiles.
-    let copy_a = a.step != 1 && n > width && m >= ROWS;
+    // A transposed A is read number by number from as many cache lines, once per column of tiles.
+    let copy_a = n > width && m >= ROWS && (a.step != 1 || a.row >= FAR);
     let copy_b = b.step != 1 || (b.row >= FAR && m >= 4 * ROWS);
+    let group = (WIDTH / width).max(1) * width;
     let mut add = accumulate;
     for top in (0..m).step_by(HEIGHT) {
         let rows = HEIGHT.min(m - top);
-        let packed_b = unsafe { scratch.add(if copy_a { rows * depth } else { 0 }) };
+        let packed = unsafe { scratch.add(if copy_a { rows * depth } else { 0 }) };
         add = accumulate;
         for start in (0..k).step_by(depth) {
             let long = depth.min(k - start);
@@ -104,16 +109,22 @@ unsafe fn blocks(
                     gather(isa, scratch, long, a.p, a.row as isize, a.step as isize, rows, long);
                     a = Side { p: scratch, row: long, step: 1 };
                 }
-                for left in (0..n).step_by(width) {
-                    let wide = width.min(n - left);
-                    let mut b = Side { p: b.at(start, left), ..b };
+                for first in (0..n).step_by(group) {
+                    let columns = group.min(n - first);
+                    let b = Side { p: b.at(start, first), ..b };
                     if copy_b {
-                        let (row, step) = (b.row as isize, b.step as isize);
-                        gather(isa, packed_b, wide, b.p, row, step, long, wide);
-                        b = Side { p: packed_b, row: wide, step: 1 };
+                        pack(isa, packed, b, long, columns, width);
                     }
-                    let c = c.add(top * ldc + left);
-                    tiles(isa, [rows, wide, long], a, b, c, ldc, add);
+                    for left in (0..columns).step_by(width) {
+                        let wide = width.min(columns - left);
+                        let b = if copy_b {
+                            Side { p: packed.add(left * long), row: wide, step: 1 }
+                        } else {
+                            Side { p: b.at(0, left), ..b }
+                        };
+                        let c = c.add(top * ldc + first + left);
+                        tiles(isa, [rows, wide, long], a, b, c, ldc, add);
+                    }
                 }
             }
             add = true;
@@ -122,6 +133,23 @@ unsafe fn blocks(
     if k == 0 && !add {
         for i in 0..m {
             unsafe { std::ptr::write_bytes(c.add(i * ldc), 0, n) };
+        }
+    }
+}
+
+/// B in panels of `width` columns, each contiguous. Row by row where rows are contiguous.
+unsafe fn pack(isa: Isa, packed: *mut f32, b: Side, long: usize, columns: usize, width: usize) {
+    let (row, step) = (b.row as isize, b.step as isize);
+    // Sixteen rows at a time: as many as a transpose takes, few enough pages.
+    let height = if b.step == 1 { 1 } else { 16 };
+    for r in (0..long).step_by(height) {
+        let rows = height.min(long - r);
+        for left in (0..columns).step_by(width) {
+            let wide = width.min(columns - left);
+            unsafe {
+                let to = packed.add(left * long + r * wide);
+                gather(isa, to, wide, b.at(r, left), row, step, rows, wide);
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Lanes without intrinsics: an array of eight, which the compiler turns into what the target has, and
 //! one `f32` alone. Runs on every processor Rust knows. Twin of [`super::avx512`] and [`super::avx2`].
 
+// The index names a lane, the same one in every array.
+#![allow(clippy::needless_range_loop)]
+
 use super::simd::{Lanes, operators};
 
 /// Eight floats.
@@ -22,7 +25,7 @@ each!(plus = +, minus = -, times = *, over = /);
 operators!(P8, Add add plus, Sub sub minus, Mul mul times, Div div over);
 
 impl P8 {
-    /// The scalar instance, lane by lane.
+    /// Lane by lane. A closure is inlined here: no wrapper with other features stands around it.
     #[inline(always)]
     fn map(self, f: impl Fn(f32) -> f32) -> Self {
         let mut out = self;
@@ -32,11 +35,12 @@ impl P8 {
         out
     }
 
+    /// All bits of a lane where `f` holds: booleans would not stay in vector registers.
     #[inline(always)]
-    fn ask(self, b: Self, f: impl Fn(f32, f32) -> bool) -> [bool; 8] {
-        let mut out = [false; 8];
+    fn ask(self, b: Self, f: impl Fn(f32, f32) -> bool) -> [u32; 8] {
+        let mut out = [0; 8];
         for i in 0..8 {
-            out[i] = f(self.0[i], b.0[i]);
+            out[i] = if f(self.0[i], b.0[i]) { u32::MAX } else { 0 };
         }
         out
     }
@@ -45,7 +49,7 @@ impl P8 {
 impl Lanes for P8 {
     const N: usize = 8;
     const TILE: usize = 1;
-    type Mask = [bool; 8];
+    type Mask = [u32; 8];
 
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
@@ -74,9 +78,16 @@ impl Lanes for P8 {
         }
     }
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize) {
-        for c in 0..8 {
-            for r in 0..8 {
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    ) {
+        for c in 0..cols {
+            for r in 0..rows {
                 unsafe { *dst.add(c * dst_pitch + r) = *src.add(r * src_pitch + c) };
             }
         }
@@ -111,8 +122,12 @@ impl Lanes for P8 {
         out
     }
     #[inline(always)]
-    fn exp2i(self) -> Self {
-        self.map(Lanes::exp2i)
+    fn scale2(self, n: Self) -> Self {
+        let mut out = self;
+        for i in 0..8 {
+            out.0[i] = self.0[i].scale2(n.0[i]);
+        }
+        out
     }
     #[inline(always)]
     fn exponent(self) -> Self {
@@ -130,25 +145,44 @@ impl Lanes for P8 {
     }
 
     #[inline(always)]
-    fn lt(self, b: Self) -> [bool; 8] {
+    fn lt(self, b: Self) -> [u32; 8] {
         self.ask(b, |a, b| a < b)
     }
     #[inline(always)]
-    fn is_nan(self) -> [bool; 8] {
+    fn is_nan(self) -> [u32; 8] {
         self.ask(self, |a, _| a.is_nan())
     }
     #[inline(always)]
-    fn is_set(self) -> [bool; 8] {
+    fn is_set(self) -> [u32; 8] {
         self.ask(self, |a, _| a != 0.0)
     }
     #[inline(always)]
-    fn pick(mask: [bool; 8], a: Self, b: Self) -> Self {
+    fn pick(mask: [u32; 8], a: Self, b: Self) -> Self {
         let mut out = a;
         for i in 0..8 {
-            out.0[i] = if mask[i] { a.0[i] } else { b.0[i] };
+            out.0[i] = f32::from_bits((a.0[i].to_bits() & mask[i]) | (b.0[i].to_bits() & !mask[i]));
         }
         out
     }
+}
+
+/// 2 to the power of `n`, an integer in -126 ..= 127.
+#[inline(always)]
+fn exp2i(n: f32) -> f32 {
+    f32::from_bits((to_int(n).wrapping_add(127) << 23) as u32)
+}
+
+/// From here on every float is an integer.
+const WHOLE: f32 = 8388608.0;
+/// The bits of 1.
+const ONE: u32 = 1f32.to_bits();
+
+/// The integer part of |x| < 2^31, 0 beyond. Not `as`: what it does beyond keeps it from being a vector.
+#[inline(always)]
+fn to_int(x: f32) -> i32 {
+    let inside = if f32::abs(x) < 2147483648.0 { u32::MAX } else { 0 };
+    // Safety: the number is below 2^31 in magnitude; NaN failed the comparison and became 0.
+    unsafe { f32::from_bits(x.to_bits() & inside).to_int_unchecked() }
 }
 
 /// One lane: what the others are compared with, and what `math` uses for single numbers.
@@ -180,8 +214,17 @@ impl Lanes for f32 {
         }
     }
     #[inline(always)]
-    unsafe fn transpose(src: *const f32, _: usize, dst: *mut f32, _: usize) {
-        unsafe { *dst = *src }
+    unsafe fn transpose(
+        src: *const f32,
+        _: usize,
+        dst: *mut f32,
+        _: usize,
+        rows: usize,
+        cols: usize,
+    ) {
+        if rows * cols > 0 {
+            unsafe { *dst = *src }
+        }
     }
 
     /// Fused only where the target always has the instruction: elsewhere it would be a library call.
@@ -204,16 +247,20 @@ impl Lanes for f32 {
     /// By integers: without SSE4.1 the library's `floor` is a call, and eight of them are no vector.
     #[inline(always)]
     fn floor(self) -> Self {
-        let down = self as i32 as f32;
-        if self < down { down - 1.0 } else { down }
+        let down = to_int(self) as f32;
+        let floor = down - f32::from_bits(ONE & if self < down { u32::MAX } else { 0 });
+        let inside = if f32::abs(self) < WHOLE { u32::MAX } else { 0 };
+        f32::from_bits((floor.to_bits() & inside) | (self.to_bits() & !inside))
     }
     #[inline(always)]
     fn copysign(self, sign: Self) -> Self {
         f32::copysign(self, sign)
     }
+    /// Two factors, because 2^128 is no float.
     #[inline(always)]
-    fn exp2i(self) -> Self {
-        f32::from_bits((((self as i32).wrapping_add(127)) << 23) as u32)
+    fn scale2(self, n: Self) -> Self {
+        let half = Lanes::floor(n * 0.5);
+        self * exp2i(half) * exp2i(n - half)
     }
     #[inline(always)]
     fn exponent(self) -> Self {

@@ -47,10 +47,18 @@ pub trait Lanes:
     /// # Safety
     /// `p` is writable for `n` floats.
     unsafe fn store_n(self, p: *mut f32, n: usize);
-    /// The `N` x `N` block at `src` (rows `src_pitch` apart) to `dst`, rows and columns exchanged.
+    /// The block of `rows` x `cols` (each at most `N`) at `src`, rows `src_pitch` apart, to `dst`, rows and
+    /// columns exchanged; nothing else is touched.
     /// # Safety
     /// Both blocks lie in memory and do not overlap; the instruction set is there.
-    unsafe fn transpose(src: *const f32, src_pitch: usize, dst: *mut f32, dst_pitch: usize);
+    unsafe fn transpose(
+        src: *const f32,
+        src_pitch: usize,
+        dst: *mut f32,
+        dst_pitch: usize,
+        rows: usize,
+        cols: usize,
+    );
 
     /// The same number in all lanes.
     #[inline(always)]
@@ -63,12 +71,12 @@ pub trait Lanes:
     fn fma(self, b: Self, c: Self) -> Self;
     fn sqrt(self) -> Self;
     fn abs(self) -> Self;
-    /// The largest integer not above; for |x| < 2^31 (beyond, and for NaN, some number).
+    /// The largest integer not above.
     fn floor(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
-    /// 2 to the power of `self`, an integer in -126 ..= 127.
-    fn exp2i(self) -> Self;
+    /// `self` times 2 to the power of `n`, an integer in -252 ..= 254 (else some number; NaN stays).
+    fn scale2(self, n: Self) -> Self;
     /// The exponent of a positive normal number: floor(log2(self)).
     fn exponent(self) -> Self;
     /// A positive normal number without its exponent: in [1, 2).

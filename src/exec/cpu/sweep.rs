@@ -10,6 +10,7 @@ use super::copy;
 use super::isa::Isa;
 use super::sums;
 use super::table::{At, Table};
+use crate::check::fault::{self, Fault};
 use crate::op::Pointwise;
 use crate::plan::kernel::{Arg, Sweep};
 
@@ -590,6 +591,9 @@ impl<'s> Assembler<'s> {
 
 /// The SIMD instance of a pointwise operation: the second place a new row needs.
 fn block_op(op: Pointwise) -> BlockOp {
+    if op == Pointwise::Tanh && fault::active(Fault::CpuKernel) {
+        return BlockOp::Erf; // planted, so that a test sees the checks find it
+    }
     match op {
         Pointwise::Add => BlockOp::Add,
         Pointwise::Mul => BlockOp::Mul,

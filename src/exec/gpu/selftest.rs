@@ -43,6 +43,18 @@ pub fn prove(gpu: &Arc<Gpu>, number: usize, wanted: &[Launch]) -> Result<()> {
     Ok(())
 }
 
+/// Tests every kernel shader there is; how many passed, or the first that did not.
+pub fn all(gpu: &Arc<Gpu>) -> Result<usize> {
+    for (file, _) in assemble::FILES {
+        let worst = test(gpu, file)?;
+        if worst > 1.0 {
+            let why = format!("shader {file} gives wrong numbers ({worst:.1} times the tolerance)");
+            return Err(Error::Machine(why));
+        }
+    }
+    Ok(assemble::FILES.len())
+}
+
 /// The largest error of a shader's small program against the reference, in tolerances.
 ///
 /// Tolerance: 2e-5 of the largest element of each output. Values are of order 1; the longest sum has

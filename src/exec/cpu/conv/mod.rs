@@ -7,7 +7,9 @@
 //! A [`ConvPlan`] holds the index tables of one shape and side; a call allocates nothing. The bits of a
 //! number do not depend on how images or tiles are shared out among calls.
 //!
-//! Measured on one core of a Xeon (Sapphire Rapids): see `super::measure`.
+//! Measured on one shared core of a Xeon with AVX-512, 3 x 3, 64 channels, share of the multiply-add
+//! ceiling ([`super::measure`]): 28x28 89 / 89 / 85 % (output, input, weight), 14x14 94 / 91 / 92 %, 7x7
+//! 92 / 85 / 92 %, 3x3 87 / 71 / 90 % (there the packing of the weights is a fifth of the input side).
 
 mod border;
 mod depthwise;
@@ -79,7 +81,8 @@ impl ConvPlan {
         let g = &geo;
         let sizes = [g.n, g.h, g.w, g.c, g.kh, g.kw, g.o, g.oh, g.ow, g.groups];
         assert!(sizes.iter().chain(&g.stride).chain(&g.dilation).all(|s| *s > 0), "empty: {g:?}");
-        assert!(g.c % g.groups == 0 && g.o % g.groups == 0, "channels and groups differ: {g:?}");
+        let divided = g.c.is_multiple_of(g.groups) && g.o.is_multiple_of(g.groups);
+        assert!(divided, "channels and groups differ: {g:?}");
         let axis = |i: usize| Axis {
             image: [g.h, g.w][i],
             window: [g.kh, g.kw][i],

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""What do R1, R2 and R3 cost here, beside PyTorch's loop and JAX, in the same minutes?
+
+Runs ours and theirs in turn, ROUNDS times, so that a slow minute of a shared machine falls on all; prints
+the median of the rounds' medians and the ratios as a table for BENCHMARKS.md. A line is marked when others
+kept more than a tenth of a core busy while a peer ran.
+
+    cargo build --release
+    python3 -m venv peers && peers/bin/pip install torch jax optax numpy safetensors
+    peers/bin/python benches/compare.py [--rounds 3] [--threads 2] [R1 R2 R3]
+"""
+import argparse, json, os, statistics, subprocess, sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OURS = os.path.join(HERE, "..", "target", "release", "metatape")
+# The best of each library on each row, as found by running all of its variants (run_all.sh).
+PEERS = {
+    "R1": [("pytorch loop", ["torch_maml.py", "R1", "loop", "{order}"]), ("jax mm", ["jax_maml.py", "R1", "mm", "{order}"])],
+    "R2": [("pytorch loop", ["torch_maml.py", "R2", "loop", "{order}"]), ("jax mm", ["jax_maml.py", "R2", "mm", "{order}"])],
+    "R3": [("pytorch vmap", ["torch_maml.py", "R3", "vmap"]), ("jax vmap", ["jax_maml.py", "R3", "vmap"])],
+    "R4": [("pytorch eager 32", ["torch_maml.py", "R4", "eager", "32"]), ("pytorch eager 320", ["torch_maml.py", "R4", "eager", "320"])],
+}
+
+
+def lines(command, threads, cwd=HERE):
+    env = dict(os.environ, PEER_THREADS=str(threads), PEER_BUDGET="6")
+    for pool in ("OMP", "MKL", "OPENBLAS", "RAYON"):
+        env[pool + "_NUM_THREADS"] = str(threads)
+    cores = ",".join(str(c) for c in range(threads))
+    done = subprocess.run(["taskset", "-c", cores, *command], env=env, cwd=cwd, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("rows", nargs="*", default=["R1", "R2", "R3"])
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--orders", default="2,1")
+    a = p.parse_args()
+    found, busy = {}, {}
+
+    def keep(key, line):
+        found.setdefault(key, []).append(line["median_ms"])
+        busy[key] = max(busy.get(key, 0.0), line.get("other_cores", 0.0))
+
+    for turn in range(a.rounds):
+        for row in a.rows:
+            for line in lines([OURS, "bench", row, "--json", "--device", "cpu", "--threads", str(a.threads)], a.threads):
+                keep((row, line["case"], "metatape"), line)
+            orders = a.orders.split(",") if row in ("R1", "R2") else ["2"]
+            for order in orders:
+                for name, command in PEERS[row]:
+                    command = [c.format(order=order) for c in command]
+                    for line in lines([sys.executable, *command], a.threads, os.path.join(HERE, "peers")):
+                        case = line.get("case", "order2") if row in ("R1", "R2", "R4") else "order2"
+                        keep((row, case, name), line)
+        print(f"round {turn + 1} of {a.rounds} done", file=sys.stderr)
+
+    print(f"| row | case | metatape, ms | peer | ms | times faster |\n|---|---|---|---|---|---|")
+    for (row, case, name), times in sorted(found.items()):
+        if name == "metatape":
+            continue
+        ours = statistics.median(found[(row, case, "metatape")])
+        theirs = statistics.median(times)
+        mark = " (others were busy)" if busy[(row, case, name)] > 0.1 else ""
+        print(f"| {row} | {case} | {ours:.3f} | {name} | {theirs:.3f}{mark} | {theirs / ours:.2f} |")
+
+
+main()

@@ -1,0 +1,148 @@
+//! One program that adapts shared weights to test tasks and judges them after several numbers of steps.
+
+use super::{Experiment, Net, Row, Scores, Source, Tasks};
+use crate::data::omniglot::{Omniglot, Part};
+use crate::error::Result;
+use crate::exec::{Cost, Program, compile};
+use crate::loss::accuracy;
+use crate::meta::{Episode, judge};
+use crate::nn::{Model, Params, Weights};
+use crate::tape::Tape;
+use std::sync::Arc;
+
+use super::source::Batch;
+
+/// Tasks a program takes at once: enough for all workers, few enough for little memory.
+const SINES: usize = 50;
+const EPISODES: usize = 20;
+
+pub struct Evaluation {
+    program: Box<dyn Program>,
+    source: Source,
+    batch: Batch,
+    steps: Vec<usize>,
+    classes: Option<usize>,
+    weights: usize,
+    /// Numbers that the network answers for one task.
+    answers: usize,
+}
+
+/// What the network answers on the queries of one batch, `[steps][tasks · queries · outputs]`.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    pub batch: Batch,
+    pub steps: Vec<usize>,
+    pub values: Vec<Vec<f32>>,
+}
+
+impl Evaluation {
+    /// Judges one row of an experiment after `steps` inner steps each, on tasks of `stream`.
+    pub fn new(
+        experiment: &Experiment,
+        row: Row,
+        steps: &[usize],
+        set: Option<&Arc<Omniglot>>,
+        stream: u32,
+    ) -> Result<Self> {
+        let mut net = experiment.net.clone();
+        let mut tasks = experiment.tasks;
+        let queries = experiment.judged.queries;
+        match &mut tasks {
+            Tasks::Sine(spec) => (spec.tasks, spec.query) = (SINES, queries),
+            Tasks::Omniglot { spec, .. } => (spec.tasks, spec.queries) = (EPISODES, queries),
+        }
+        match (row, &mut tasks, &mut net) {
+            (Row::Support(points), Tasks::Sine(spec), _) => spec.support = points,
+            (Row::Norm(norm), _, Net::Conv4(conv4)) => conv4.norm = norm,
+            (Row::Test, Tasks::Omniglot { .. }, _) => {}
+            _ => panic!("{row:?} is no row of {}", experiment.name),
+        }
+        let source = Source::new(tasks, set, Part::Test, experiment.judged.seed, stream)?;
+        let tape = Tape::new();
+        let theta = Params::inputs(&tape, &net.spec());
+        let episode = Episode::inputs(&tape, source.shapes());
+        let judge = judge(&net, |output, y| tasks.loss(output, y));
+        let judged = experiment.maml.evaluate(&theta, &episode, judge, steps);
+        let answers = judged[0].output.shape();
+        let outputs: Vec<_> = judged.iter().flat_map(|j| [j.loss, j.output]).collect();
+        Ok(Self {
+            program: compile(&tape, &outputs, &[], &experiment.options)?,
+            batch: source.room(),
+            source,
+            steps: steps.to_vec(),
+            classes: tasks.classes(),
+            weights: theta.vars().len(),
+            answers: answers.len() / answers.tasks(),
+        })
+    }
+
+    fn load(&mut self, weights: &Weights) {
+        for (slot, weight) in weights.iter().enumerate() {
+            self.program.write(slot, &weight.values);
+        }
+    }
+
+    fn run_batch(&mut self) -> Result<()> {
+        for (i, part) in self.batch.parts().into_iter().enumerate() {
+            self.program.write(self.weights + i, part);
+        }
+        self.program.run()
+    }
+
+    /// The accuracy (or the loss, where there are no classes) of each of the first `tasks` tasks.
+    /// `between` is asked before each batch whether to go on.
+    pub fn run(
+        &mut self,
+        weights: &Weights,
+        tasks: usize,
+        mut between: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Scores> {
+        self.load(weights);
+        let count = self.source.tasks();
+        let mut values = vec![Vec::with_capacity(tasks); self.steps.len()];
+        let (mut losses, mut answers) = (vec![0.0; count], vec![0.0; count * self.answers]);
+        for first in (0..tasks).step_by(count) {
+            between(first)?;
+            self.source.fill(0, first as u32, &mut self.batch);
+            self.run_batch()?;
+            // The last batch may hold more tasks than were asked for.
+            let wanted = count.min(tasks - first);
+            for (i, into) in values.iter_mut().enumerate() {
+                let Some(classes) = self.classes else {
+                    self.program.read(2 * i, &mut losses)?;
+                    into.extend(losses[..wanted].iter().map(|&v| v as f64));
+                    continue;
+                };
+                self.program.read(2 * i + 1, &mut answers)?;
+                let labels = self.batch.parts()[3].chunks_exact(self.answers / classes);
+                let rows = answers.chunks_exact(self.answers).zip(labels).take(wanted);
+                into.extend(rows.map(|(logits, labels)| accuracy(logits, labels, classes)));
+            }
+        }
+        Ok(Scores { steps: self.steps.clone(), values })
+    }
+
+    /// The answers on the batch that begins with task `first`; `change` may replace what is asked.
+    pub fn answers(
+        &mut self,
+        weights: &Weights,
+        first: usize,
+        change: impl Fn(&mut Batch),
+    ) -> Result<Answers> {
+        self.load(weights);
+        self.source.fill(0, first as u32, &mut self.batch);
+        change(&mut self.batch);
+        self.run_batch()?;
+        let mut values = vec![];
+        for i in 0..self.steps.len() {
+            let mut answers = vec![0.0; self.source.tasks() * self.answers];
+            self.program.read(2 * i + 1, &mut answers)?;
+            values.push(answers);
+        }
+        Ok(Answers { batch: self.batch.clone(), steps: self.steps.clone(), values })
+    }
+
+    pub fn cost(&self) -> Cost {
+        self.program.cost()
+    }
+}

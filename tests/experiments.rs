@@ -1,0 +1,178 @@
+//! Whole experiments, small: a run can be stopped anywhere, says where it diverged, and learns.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use metatape::data::omniglot::Part;
+use metatape::error::{Error, Result};
+use metatape::exec::{Device, Options};
+use metatape::experiment::{self, Objective, Source, Training, from_recipe};
+use metatape::nn::{Model, Weights};
+use metatape::recipe::{self, Override, Recipe};
+use metatape::run::{Run, Summary};
+
+fn load(name: &str, set: &[&str]) -> Result<Recipe> {
+    let set: Result<Vec<_>> = set.iter().map(|text| Override::parse(text)).collect();
+    recipe::load(name, &set?)
+}
+
+/// Runs a recipe in `out` as the program does.
+fn run(recipe: Recipe, out: &Path) -> Result<Summary> {
+    let prepared = experiment::prepare(&recipe, None)?;
+    experiment::run(prepared, &mut Run::start(recipe, Some(out))?, true)
+}
+
+fn value(summary: &Summary, name: &str) -> f64 {
+    let found = summary.results.iter().find(|figure| figure.name == name);
+    let figure = found.unwrap_or_else(|| panic!("no figure {name}"));
+    figure.value.expect("a finite figure")
+}
+
+const SMALL_SINE: [&str; 4] =
+    ["train.steps=600", "evaluate.tasks=200", "evaluate.every=200", "threads=1"];
+
+#[test]
+fn a_short_sinusoid_run_learns_to_learn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let summary = run(load("sinusoid", &SMALL_SINE).expect("recipe"), folder.path()).expect("runs");
+    let mse = |name: &str| value(&summary, &format!("sinusoid/K10/{name}"));
+    // Answering 0 errs by E[A²]/2 = 4.3, and so does the start. 600 steps lower it by a fifth; the interval of
+    // the difference is about .3.
+    assert!(mse("random-minus-maml/mse@1") > 0.4, "{} of {}", mse("mse@1"), mse("random/mse@1"));
+    // Differences are those of the means: the same tasks.
+    let difference = mse("pretrained/mse@1") - mse("mse@1");
+    assert!((mse("pretrained-minus-maml/mse@1") - difference).abs() < 1e-9);
+    assert!(summary.results.iter().any(|figure| figure.name == "sinusoid/K5/diverged@10"));
+    for file in ["recipe.toml", "metrics.jsonl", "summary.json", "report.html", "model.safetensors"]
+    {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+    let metrics = std::fs::read_to_string(folder.path().join("metrics.jsonl")).expect("metrics");
+    assert!(metrics.contains(r#""step":200,"name":"sinusoid/K10/first_order/mse@1""#));
+}
+
+#[test]
+fn a_few_omniglot_steps_are_better_than_chance() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let small =
+        ["filters=16", "train.steps=60", "tasks_per_step=8", "evaluate.tasks=60", "every=0"];
+    let summary = run(load("omniglot-5w1s", &small).expect("recipe"), folder.path()).expect("runs");
+    for place in ["test-batch", "test-single"] {
+        let accuracy = value(&summary, &format!("omniglot-5w1s/{place}/accuracy@3"));
+        // Chance is .2; 300 answers at .2 have a standard deviation of .023.
+        assert!(accuracy > 0.3, "{place}: {accuracy}");
+    }
+    let report = std::fs::read_to_string(folder.path().join("report.html")).expect("a report");
+    assert!(report.contains("data:image/png;base64,"));
+}
+
+#[test]
+fn a_diverging_run_says_step_and_task() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wild =
+        [&SMALL_SINE[..], &["inner_lr=1000", "checkpoint_steps=1", "optimizer.lr=1000"]].concat();
+    let found = run(load("sinusoid", &wild).expect("recipe"), folder.path());
+    let Err(why @ Error::Answer(_)) = found else { panic!("{found:?}") };
+    assert!(why.to_string().contains("at step ") && why.to_string().contains(", task "), "{why}");
+    let metrics = std::fs::read_to_string(folder.path().join("metrics.jsonl")).expect("metrics");
+    assert!(metrics.contains(r#""event":"diverged""#), "{metrics}");
+    let summary = folder.path().join("summary.json");
+    assert!(!summary.exists(), "a run without a result has no summary");
+}
+
+/// Task 3 gets a value that is not a number in step 2 and infinity in step 3: the first is named.
+#[test]
+fn the_first_step_that_is_not_finite_is_remembered_with_its_task() {
+    let e =
+        from_recipe(&load("sinusoid", &["device=reference", "tasks_per_step=5"]).expect("recipe"));
+    let e = e.expect("an experiment");
+    let source = Source::new(e.tasks, None, Part::Train, 1, 2).expect("a source");
+    let options = Options { device: Device::Reference, ..Default::default() };
+    let mut training =
+        Training::new(&e, Objective::Meta(e.maml), &source, &options).expect("compiles");
+    training.start(&Weights::init(&e.net.spec(), 1));
+    let mut batch = source.room();
+    for step in 0..3 {
+        source.fill(step, 0, &mut batch);
+        let [sx, sy, qx, qy] = batch.parts();
+        let mut qy = qy.to_vec();
+        match step {
+            1 => qy[3 * 10 + 4] = f32::NAN,
+            2 => qy[0] = f32::INFINITY,
+            _ => {}
+        }
+        // A step size of 0 keeps the weights.
+        training.step(step as u64 + 1, 0.0, [sx, sy, qx, &qy]).expect("steps");
+        let tally = training.tally().expect("reads");
+        assert_eq!(tally.bad, (step > 0).then_some((2, 3)));
+        assert_eq!(tally.loss.is_finite(), step == 0);
+    }
+}
+
+#[test]
+fn recipes_that_contradict_themselves_are_refused_in_one_line() {
+    for (name, set, part) in [
+        ("omniglot-5w1s", "evaluate.norm=[]", "nothing to judge"),
+        ("omniglot-5w1s", "evaluate.controls=['pretrained']", "no meaning"),
+    ] {
+        let refused = load(name, &[set]).and_then(|r| from_recipe(&r)).err();
+        let why = refused.unwrap_or_else(|| panic!("{set} was taken")).to_string();
+        assert!(why.contains(part) && !why.contains('\n'), "{why}");
+    }
+}
+
+fn program(args: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metatape"));
+    command.args(args).arg(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+const LONG: [&str; 14] = [
+    "run",
+    "sinusoid",
+    "--quiet",
+    "--threads",
+    "1",
+    "--set",
+    "checkpoint_steps=50",
+    "--set",
+    "train.steps=400",
+    "--set",
+    "evaluate.tasks=100",
+    "--set",
+    "evaluate.every=150",
+    "--out",
+];
+
+/// Killed at several moments, of both trainings and of the evaluation, and resumed: model, metrics and
+/// figures are those of a run that nobody disturbed.
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole: PathBuf = folder.path().join("whole");
+    let begun = Instant::now();
+    assert!(program(&LONG, &whole).status().expect("runs").success());
+    let took = begun.elapsed();
+    for i in 1..=4 {
+        let cut = folder.path().join(format!("cut{i}"));
+        let mut child = program(&LONG, &cut).spawn().expect("runs");
+        std::thread::sleep(took.mul_f64(i as f64 / 5.0));
+        // SIGKILL where there are signals: nothing of ours can run after it.
+        child.kill().expect("a child to kill");
+        child.wait().expect("it ends");
+        // Killed before it had a folder: there is nothing to resume, and nothing was promised.
+        if !cut.join("recipe.toml").is_file() {
+            continue;
+        }
+        let status = program(&["run", "--quiet", "--resume"], &cut).status().expect("runs");
+        assert!(status.success(), "resuming after {i} fifths");
+        for file in ["model.safetensors", "metrics.jsonl", "checkpoint.safetensors"] {
+            let read = |dir: &Path| std::fs::read(dir.join(file)).expect(file);
+            assert!(read(&whole) == read(&cut), "{file} after {i} fifths of {took:?}");
+        }
+        let [a, b] = [&whole, &cut].map(|dir| Summary::load(dir).expect("a summary").results);
+        assert_eq!(a, b);
+    }
+    assert!(took < Duration::from_secs(300), "meant to be short, took {took:?}");
+}

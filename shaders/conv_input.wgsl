@@ -3,7 +3,9 @@
 // Idea       Direct, and gathering: each lane computes four image pixels by four channels and asks for
 //            each tap which output pixel's window it was read by, if any. So nothing is added to from two
 //            lanes, and the order is fixed. A tap that no window used is left out, not multiplied by
-//            zero. A long sum is cut into parts, added by sweep_sum.
+//            zero. With a stride of s only every s-th tap has a window; pixels are counted phase by phase
+//            (row mod s, column mod s), so that a lane's four share their taps and skip the others.
+//            A long sum is cut into parts, added by sweep_sum.
 // Tasks      Each operand's task stride; 0 where all tasks share it.
 // Layout     See shared/conv.wgsl; a is w, b is g.
 // Dispatch   ceil(tiles * tasks * parts / 64) groups, folded into (x, y), by exec/gpu/contract.rs for
@@ -17,7 +19,7 @@
 // Where the output pixels stand that read the four image pixels through a tap, and which exist.
 struct Taps { at: vec4<u32>, inside: vec4<bool> }
 
-fn taps(tap: u32, base: vec4<u32>, rows: vec4<i32>, cols: vec4<i32>) -> Taps {
+fn taps(tap: u32, base: vec4<u32>, rows: vec4<i32>, cols: vec4<i32>, exists: vec4<bool>) -> Taps {
     // The tap (ky, kx) of output (y, x) reads row y * stride + ky * dilation - top.
     let row = rows - i32((tap / params.kw) * params.dilation_y);
     let col = cols - i32((tap % params.kw) * params.dilation_x);
@@ -26,7 +28,7 @@ fn taps(tap: u32, base: vec4<u32>, rows: vec4<i32>, cols: vec4<i32>) -> Taps {
     let stride_x = vec4<i32>(i32(params.stride_x));
     let y = row / stride_y;
     let x = col / stride_x;
-    let inside = (row >= zero) & (y * stride_y == row) & (y < vec4<i32>(i32(params.oh)))
+    let inside = exists & (row >= zero) & (y * stride_y == row) & (y < vec4<i32>(i32(params.oh)))
         & (col >= zero) & (x * stride_x == col) & (x < vec4<i32>(i32(params.ow)));
     let offset = (vec4<u32>(y) * params.ow + vec4<u32>(x)) * params.o;
     return Taps(base + select(vec4<u32>(), offset, inside), inside);
@@ -47,11 +49,17 @@ fn main(
     let depth = params.c / params.groups;
     let width = params.o / params.groups;
 
-    // Pixels past the last one are computed as the last one and not stored.
-    let pixel = min(tile.place * 4u + QUAD, vec4<u32>(params.places - 1u));
-    let col = pixel % params.w;
-    let row = (pixel / params.w) % params.h;
-    let image = pixel / (params.w * params.h);
+    // Pixels past the last one, or past the image's rim in their phase, have no taps and are not stored.
+    let across = (params.w + params.stride_x - 1u) / params.stride_x;
+    let down = (params.h + params.stride_y - 1u) / params.stride_y;
+    let pixel = tile.place * 4u + QUAD;
+    let line = pixel / across;
+    let plane = line / down;
+    let phase = plane / params.images;
+    let image = plane % params.images;
+    let col = (pixel % across) * params.stride_x + phase % params.stride_x;
+    let row = (line % down) * params.stride_y + phase / params.stride_x;
+    let exists = (row < vec4<u32>(params.h)) & (col < vec4<u32>(params.w)) & (pixel < vec4<u32>(params.places));
     let rows = vec4<i32>(row) + i32(params.top);
     let cols = vec4<i32>(col) + i32(params.left);
     let base = params.b_start + tile.task * params.b_task + tile.group * width
@@ -61,7 +69,7 @@ fn main(
 
     var tap = begin / width;
     var o = begin % width;
-    var now = taps(tap, base, rows, cols);
+    var now = taps(tap, base, rows, cols, exists);
     now.at += vec4<u32>(o);
     var w_at = w_base + tap * depth * params.o + o;
     var sum0 = vec4<f32>();
@@ -73,8 +81,13 @@ fn main(
         if o == width {
             o = 0u;
             tap += 1u;
-            now = taps(tap, base, rows, cols);
+            now = taps(tap, base, rows, cols, exists);
             w_at = w_base + tap * depth * params.o;
+        }
+        if !any(now.inside) {
+            q += width - 1u - o; // with the loop's own step: the next tap's first term
+            o = width;
+            continue;
         }
         let a = load4(now.at);
         let b = load4(w_at);
@@ -87,11 +100,11 @@ fn main(
         w_at += vec4<u32>(1u);
     }
 
-    let to = params.to_start + tile.task * params.to_task + tile.group * depth + tile.channel;
-    let first = tile.place * 4u;
+    let to = params.to_start + tile.task * params.to_task + tile.group * depth + tile.channel
+        + ((image * params.h + row) * params.w + col) * params.c;
     let count = depth - tile.channel;
-    keep(to + first * params.c, count, tile.part, sum0);
-    if first + 1u < params.places { keep(to + (first + 1u) * params.c, count, tile.part, sum1); }
-    if first + 2u < params.places { keep(to + (first + 2u) * params.c, count, tile.part, sum2); }
-    if first + 3u < params.places { keep(to + (first + 3u) * params.c, count, tile.part, sum3); }
+    if exists.x { keep(to.x, count, tile.part, sum0); }
+    if exists.y { keep(to.y, count, tile.part, sum1); }
+    if exists.z { keep(to.z, count, tile.part, sum2); }
+    if exists.w { keep(to.w, count, tile.part, sum3); }
 }

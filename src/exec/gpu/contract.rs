@@ -116,8 +116,11 @@ pub fn conv(p: &Conv, tasks: usize, site: &Site) -> (Vec<Launch>, usize) {
             outputs * o,
         ),
         Side::Input => {
-            let pixels = p.images * h * w;
-            ("conv_input", pixels, pixels.div_ceil(4), depth.div_ceil(4), taps * width, pixels * c)
+            // Counted phase by phase of the stride: as many in each, some past the rim.
+            let per_phase = p.images * h.div_ceil(geo.stride[0]) * w.div_ceil(geo.stride[1]);
+            let pixels = per_phase * geo.stride[0] * geo.stride[1];
+            let results = p.images * h * w * c;
+            ("conv_input", pixels, pixels.div_ceil(4), depth.div_ceil(4), taps * width, results)
         }
         Side::Weight => {
             let place_tiles = taps * depth.div_ceil(4);

@@ -1,7 +1,7 @@
 //! The `gpu` executor: a plan's kernels as dispatches of the WGSL files in shaders/, through wgpu.
 //!
 //! `sweep.rs`, `contract.rs` and `choose.rs` turn kernels into launches (text, parameters, grid) without
-//! a device; `assemble.rs` makes the texts. `device.rs` finds an adapter and keeps its pipelines,
+//! a device, `lower.rs` a whole plan; `assemble.rs` makes the texts. `device.rs` finds an adapter and keeps its pipelines,
 //! `program.rs` runs a plan there, `selftest.rs` has each shader prove itself before its first use.
 
 pub mod assemble;
@@ -9,6 +9,7 @@ pub mod choose;
 pub mod contract;
 mod device;
 pub mod launch;
+pub mod lower;
 pub mod program;
 pub mod selftest;
 pub mod sweep;

@@ -6,7 +6,8 @@
 use super::assemble::{self, shader};
 use super::device::{Gpu, lock};
 use super::launch::Launch;
-use super::program::{GpuProgram, launches};
+use super::lower::launches;
+use super::program::GpuProgram;
 use crate::error::{Error, Result};
 use crate::exec::{Program, reference};
 use crate::op::{Along, ConvGeometry, Pointwise, Side, Window};

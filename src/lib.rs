@@ -20,7 +20,7 @@
 //! * [`plan`]: how nodes become kernels; [`exec`]: `cpu` and `gpu` run them.
 //! * [`nn`], [`loss`], [`optim`]: functions over [`tape::Var`].
 //! * [`check`]: derivatives against differences, programs against answers from elsewhere.
-//! * [`data`], [`experiment`], [`recipe`], [`run`], [`report`], [`cli`], [`bench`]: the program.
+//! * [`data`], [`experiment`], [`recipe`], [`run`], [`report`], [`cli`], [`mod@bench`]: the program.
 
 pub mod bench;
 pub mod check;

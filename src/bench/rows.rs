@@ -213,7 +213,7 @@ fn data(shape: Shape, k: usize, ways: Option<usize>) -> Vec<f32> {
                 let mut points = Stream::new(2, 0x1002, (k / 2) as u32, task as u32);
                 for _ in 0..per_task {
                     let x = points.between(-5.0, 5.0);
-                    values.push(if k % 2 == 0 { x } else { a * (x - phase).sin() } as f32);
+                    values.push(if k.is_multiple_of(2) { x } else { a * (x - phase).sin() } as f32);
                 }
             }
             values

@@ -40,7 +40,7 @@ impl ConvGeometry {
     /// Height and width of the output.
     pub fn output(&self) -> Result<[usize; 2], String> {
         let mut out = [0; 2];
-        for a in 0..2 {
+        for (a, out) in out.iter_mut().enumerate() {
             let (k, d, s) = (self.kernel[a], self.dilation[a], self.stride[a]);
             if k == 0 || d == 0 || s == 0 || self.image[a] == 0 {
                 return Err("kernel, stride, dilation and image are at least 1".into());
@@ -50,7 +50,7 @@ impl ConvGeometry {
             if padded < reach {
                 return Err(format!("a window of {reach} does not fit into {padded} on axis {a}"));
             }
-            out[a] = (padded - reach) / s + 1;
+            *out = (padded - reach) / s + 1;
         }
         Ok(out)
     }

@@ -1,6 +1,6 @@
 //! The cut along the task axis: whose work is independent of whose.
 //!
-//! A node is *task-local* if result [t] reads only [t] of operands with T tasks, or [0] of operands
+//! A node is *task-local* if result t reads only task t of operands with T tasks, or the one of operands
 //! that all tasks share. Everything else ends a segment. Stages alternate: even ones hold what is
 //! computed once for all tasks, odd ones what each task computes for itself. A sum over tasks of
 //! task-local values is taken while its segment runs, task by task.

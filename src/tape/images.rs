@@ -95,7 +95,7 @@ impl<'t> Var<'t> {
         sums * counts.recip()
     }
 
-    /// Each pixel becomes factor[0] × factor[1] pixels.
+    /// Each pixel becomes `factor[0]` × `factor[1]` pixels.
     #[track_caller]
     pub fn resize_nearest(self, factor: [usize; 2]) -> Var<'t> {
         let x = self.shape();

@@ -187,6 +187,7 @@ impl std::fmt::Debug for Var<'_> {
 
 macro_rules! operator {
     ($Trait:ident, $method:ident, |$a:ident, $b:ident| $expr:expr) => {
+        #[allow(clippy::suspicious_arithmetic_impl)] // a / b is a · (1/b): division is no primitive
         impl<'t> std::ops::$Trait<Var<'t>> for Var<'t> {
             type Output = Var<'t>;
             #[track_caller]
@@ -195,6 +196,7 @@ macro_rules! operator {
                 $expr
             }
         }
+        #[allow(clippy::suspicious_arithmetic_impl)]
         impl<'t> std::ops::$Trait<f64> for Var<'t> {
             type Output = Var<'t>;
             #[track_caller]
@@ -203,6 +205,7 @@ macro_rules! operator {
                 $expr
             }
         }
+        #[allow(clippy::suspicious_arithmetic_impl)]
         impl<'t> std::ops::$Trait<Var<'t>> for f64 {
             type Output = Var<'t>;
             #[track_caller]

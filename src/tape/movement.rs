@@ -43,7 +43,7 @@ impl<'t> Var<'t> {
         if shape == self.shape() { self } else { self.tape.push(Op::Expand, &[self], Some(shape)) }
     }
 
-    /// A copy for each of `tasks` tasks: [1, ...] -> [tasks, ...]. Its derivative is the sum over tasks.
+    /// A copy for each of `tasks` tasks: `[1, ...]` -> `[tasks, ...]`. Its derivative is the sum over tasks.
     #[track_caller]
     pub fn per_task(self, tasks: usize) -> Var<'t> {
         self.expand(self.shape().with(0, tasks))
@@ -81,7 +81,7 @@ impl<'t> Var<'t> {
         self.tape.push(Op::Flip(axes), &[self], None)
     }
 
-    /// result[.., j, ..] = self[.., index[.., j, ..], ..]; see [`Along`].
+    /// `result[.., j, ..] = self[.., index[.., j, ..], ..]`; see [`Along`].
     #[track_caller]
     pub fn take(self, index: Var<'t>, along: Along) -> Var<'t> {
         self.tape.push(Op::Take(along), &[self, index], None)
@@ -99,14 +99,14 @@ impl<'t> Var<'t> {
         self.tape.push(Op::ArgMax(along), &[self], None)
     }
 
-    /// result[.., j, ..] = self[.., index[j], ..]: one index of rank 1 for all other axes.
+    /// `result[.., j, ..] = self[.., index[j], ..]`: one index of rank 1 for all other axes.
     #[track_caller]
     pub fn gather(self, index: Var<'t>, axis: usize) -> Var<'t> {
         let shape = self.shape().with(axis, index.shape().len());
         self.take(index_on(index, axis, shape), Along::Axis(axis as u8))
     }
 
-    /// Zeros with `size` places on `axis`, plus self[.., j, ..] added at index[j].
+    /// Zeros with `size` places on `axis`, plus `self[.., j, ..]` added at `index[j]`.
     #[track_caller]
     pub fn scatter_add(self, index: Var<'t>, axis: usize, size: usize) -> Var<'t> {
         let shape = self.shape();

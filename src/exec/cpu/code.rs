@@ -25,6 +25,8 @@ pub struct Code {
     pub partial_len: usize,
 }
 
+// A plan has some hundred of these, made once: their size costs less than another pointer to follow.
+#[allow(clippy::large_enum_variant)]
 pub enum Work {
     Sweep(SweepCode),
     MatMul(Product),

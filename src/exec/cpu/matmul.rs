@@ -2,7 +2,7 @@
 //! products run straight on the register tile of [`super::kernels`]; where an operand lies badly (the
 //! vectors of B not contiguous, large products whose rows share cache sets) it is first copied, block by block.
 //!
-//! Each number is summed in chains of at most [`DEPTH`] along k, and then the chains in order: how rows
+//! Each number is summed in chains of at most `DEPTH` along k, and then the chains in order: how rows
 //! are shared out among calls changes no bit.
 
 use super::copy::gather;

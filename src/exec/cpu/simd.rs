@@ -3,7 +3,7 @@
 //! FMA (8), plain arrays (8, left to the compiler), and one `f32` as the reference of them all.
 //!
 //! A kernel is an `#[inline(always)]` generic function below a `#[target_feature]` wrapper that
-//! [`dispatch!`] writes. Never a closure or a callback in between: those are not inlined into the
+//! `dispatch!` writes. Never a closure or a callback in between: those are not inlined into the
 //! wrapper, and every operation becomes a function call (measured: 15 instead of 230 GFLOP/s).
 
 use std::ops::{Add, Div, Mul, Sub};

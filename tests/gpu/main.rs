@@ -18,7 +18,10 @@ use std::io::Write;
 fn adapter() -> Option<usize> {
     if std::env::var_os("METATAPE_NO_GPU").is_some() {
         // Not `eprintln!`, which the test harness keeps to itself when a test passes.
-        let _ = std::io::stderr().write_all(b"skipped: no GPU (METATAPE_NO_GPU is set)\n");
+        static SAID: std::sync::Once = std::sync::Once::new();
+        SAID.call_once(|| {
+            let _ = std::io::stderr().write_all(b"skipped: no GPU (METATAPE_NO_GPU is set)\n");
+        });
         return None;
     }
     match gpu::choose_adapter(None) {

@@ -1,6 +1,7 @@
 //! Whole programs: second order, state, memory, faults, a machine without a driver.
 
 use super::*;
+use metatape::check::fault;
 use metatape::check::verify::verify;
 use metatape::exec::gpu::Fault;
 use metatape::exec::{Device, compile};
@@ -208,6 +209,17 @@ fn without_a_driver_the_error_says_what_to_do() {
         .unwrap();
     let text = String::from_utf8_lossy(&inner.stdout);
     assert!(inner.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn the_checks_see_a_planted_shader_fault() {
+    let Some(number) = adapter() else { return };
+    let options = Options { device: Device::Gpu(Some(number)), ..Default::default() };
+    let check =
+        || verify(&["tests/cases/op_matmul_plain.safetensors".into()], &options, &mut vec![]);
+    assert!(check().is_ok());
+    let _planted = fault::inject(fault::Fault::GpuShader);
+    assert_eq!(check().unwrap_err().exit_code(), 1, "wrong numbers, seen by comparison alone");
 }
 
 /// 425 programs with answers from elsewhere: `tests/cases`.

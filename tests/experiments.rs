@@ -1,8 +1,6 @@
-//! Whole experiments, small: a run can be stopped anywhere, says where it diverged, and learns.
+//! Whole experiments, small: a run learns, and says where it diverged. (`kill.rs`: it can be stopped anywhere.)
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use metatape::data::omniglot::Part;
 use metatape::error::{Error, Result};
@@ -120,59 +118,4 @@ fn recipes_that_contradict_themselves_are_refused_in_one_line() {
         let why = refused.unwrap_or_else(|| panic!("{set} was taken")).to_string();
         assert!(why.contains(part) && !why.contains('\n'), "{why}");
     }
-}
-
-fn program(args: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_metatape"));
-    command.args(args).arg(folder).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-const LONG: [&str; 14] = [
-    "run",
-    "sinusoid",
-    "--quiet",
-    "--threads",
-    "1",
-    "--set",
-    "checkpoint_steps=50",
-    "--set",
-    "train.steps=400",
-    "--set",
-    "evaluate.tasks=100",
-    "--set",
-    "evaluate.every=150",
-    "--out",
-];
-
-/// Killed at several moments, of both trainings and of the evaluation, and resumed: model, metrics and
-/// figures are those of a run that nobody disturbed.
-#[test]
-fn a_killed_run_resumes_to_the_same_bits() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let whole: PathBuf = folder.path().join("whole");
-    let begun = Instant::now();
-    assert!(program(&LONG, &whole).status().expect("runs").success());
-    let took = begun.elapsed();
-    for i in 1..=4 {
-        let cut = folder.path().join(format!("cut{i}"));
-        let mut child = program(&LONG, &cut).spawn().expect("runs");
-        std::thread::sleep(took.mul_f64(i as f64 / 5.0));
-        // SIGKILL where there are signals: nothing of ours can run after it.
-        child.kill().expect("a child to kill");
-        child.wait().expect("it ends");
-        // Killed before it had a folder: there is nothing to resume, and nothing was promised.
-        if !cut.join("recipe.toml").is_file() {
-            continue;
-        }
-        let status = program(&["run", "--quiet", "--resume"], &cut).status().expect("runs");
-        assert!(status.success(), "resuming after {i} fifths");
-        for file in ["model.safetensors", "metrics.jsonl", "checkpoint.safetensors"] {
-            let read = |dir: &Path| std::fs::read(dir.join(file)).expect(file);
-            assert!(read(&whole) == read(&cut), "{file} after {i} fifths of {took:?}");
-        }
-        let [a, b] = [&whole, &cut].map(|dir| Summary::load(dir).expect("a summary").results);
-        assert_eq!(a, b);
-    }
-    assert!(took < Duration::from_secs(300), "meant to be short, took {took:?}");
 }

@@ -6,6 +6,8 @@
 
 use super::kernel::{BufferId, Kernel};
 use super::{Buffer, Place, Segment};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// 64 bytes: a SIMD register and a cache line. `gpu` needs 256 for bindings; it binds whole arenas.
 const ALIGN: usize = 16;
@@ -72,16 +74,17 @@ struct Arena {
     len: usize,
     /// (offset, len), sorted by offset.
     free: Vec<(usize, usize)>,
-    /// (last kernel, offset, len)
-    taken: Vec<(usize, usize, usize)>,
+    /// (last kernel, offset, len), the earliest end on top.
+    taken: BinaryHeap<Reverse<(usize, usize, usize)>>,
 }
 
 impl Arena {
     fn place(&mut self, len: usize, start: usize, end: usize) -> usize {
         let len = len.next_multiple_of(ALIGN);
-        let (done, taken): (Vec<_>, Vec<_>) = self.taken.iter().partition(|t| t.0 < start);
-        self.taken = taken;
-        for (_, offset, len) in done {
+        while let Some(&Reverse((last, offset, len))) = self.taken.peek()
+            && last < start
+        {
+            self.taken.pop();
             self.release(offset, len);
         }
         let best =
@@ -107,7 +110,7 @@ impl Arena {
                 offset
             }
         };
-        self.taken.push((end, offset, len));
+        self.taken.push(Reverse((end, offset, len)));
         offset
     }
 

@@ -104,8 +104,8 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
         Some(tasks),
         Some(format!("{} numbers, start: {start}", f.summary.parameters)),
         Some(inner),
-        None,
-        None,
+        Some("what the tasks share is the start itself, kept in model.safetensors".into()),
+        Some("a new task descends from that start on its own few examples".into()),
         Some(format!("{} updates of the shared start", e.steps)),
         Some(judged),
     ]

@@ -6,6 +6,7 @@
 // Kernels take pointers, pitches and sizes; a struct for each would be read once and filled everywhere.
 #![allow(clippy::too_many_arguments)]
 
+mod assemble;
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -5,14 +5,13 @@
 //! stand: a map, a vector of lanes, one value a row, a number. Sums add into their place block by
 //! block. Whatever has another stride in its lanes is gathered into a register first.
 
+use super::assemble::Assembler;
 use super::block::{self, Arg as BlockArg, BlockOp};
 use super::copy;
 use super::isa::Isa;
 use super::sums;
 use super::table::{At, Table};
-use crate::check::fault::{self, Fault};
-use crate::op::Pointwise;
-use crate::plan::kernel::{Arg, Sweep};
+use crate::plan::kernel::Sweep;
 
 /// Floats of one register: 4 KiB, so that a handful stays in the first cache (512 was slower with
 /// pooling, 2,048 equal).
@@ -20,7 +19,7 @@ pub const BLOCK: usize = 1024;
 
 /// Where an instruction finds an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Operand {
+pub(super) enum Operand {
     Load(usize),
     Register(usize),
     /// What this sweep has just stored.
@@ -29,7 +28,7 @@ enum Operand {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     /// A load whose lanes are not neighbours, brought into a register.
     Gather {
         load: usize,
@@ -55,16 +54,16 @@ enum Step {
 
 /// A view split into its steps over outer axes, rows and lanes.
 #[derive(Clone, Debug)]
-struct Strided {
+pub(super) struct Strided {
     at: At,
     outer: Vec<isize>,
-    row: isize,
-    lane: isize,
+    pub(super) row: isize,
+    pub(super) lane: isize,
 }
 
 #[derive(Clone, Debug)]
-struct SinkCode {
-    view: Strided,
+pub(super) struct SinkCode {
+    pub(super) view: Strided,
     /// Set where it is a sum: whether rows and lanes are summed (outer axes follow from strides).
     sum: Option<[bool; 2]>,
     /// Whether the first axis of the whole space is summed: then chunks need partial sums.
@@ -383,229 +382,4 @@ unsafe fn zero(to: *mut f32, axes: &[(usize, isize)]) {
 pub struct Pointers {
     loads: Vec<*const f32>,
     sinks: Vec<*mut f32>,
-}
-
-/// Turns the program into steps: multiply-adds fused, sinks written in place, registers reused.
-struct Assembler<'s> {
-    sweep: &'s Sweep,
-    steps: Vec<Step>,
-    /// Where each instruction's result stands.
-    place: Vec<Option<Operand>>,
-    gathered: Vec<Option<usize>>,
-    last_use: Vec<usize>,
-    free: Vec<usize>,
-    registers: usize,
-}
-
-impl<'s> Assembler<'s> {
-    fn assemble(sweep: &'s Sweep, loads: &[Strided], sinks: &[SinkCode]) -> (Vec<Step>, usize) {
-        let n = sweep.program.len();
-        // A product read by one sum or one addition is done there.
-        let mut uses = vec![0usize; n];
-        let mut count = |arg: Arg| {
-            if let Arg::Value(k) = arg {
-                uses[k] += 1;
-            }
-        };
-        sweep.program.iter().flat_map(|i| &i.args).for_each(|&arg| count(arg));
-        sweep.sinks.iter().for_each(|sink| count(sink.value));
-        let single_product = |arg: Arg| match arg {
-            Arg::Value(k) if uses[k] == 1 && sweep.program[k].op == Pointwise::Mul => Some(k),
-            _ => None,
-        };
-        let mut absorbed = vec![false; n];
-        let mut fused: Vec<Option<(usize, Arg)>> = vec![None; n];
-        for (i, instruction) in sweep.program.iter().enumerate() {
-            if instruction.op == Pointwise::Add {
-                let (a, b) = (instruction.args[0], instruction.args[1]);
-                if let Some(k) = single_product(b) {
-                    (fused[i], absorbed[k]) = (Some((k, a)), true);
-                } else if let Some(k) = single_product(a) {
-                    (fused[i], absorbed[k]) = (Some((k, b)), true);
-                }
-            }
-        }
-        let summed: Vec<Option<usize>> = sweep
-            .sinks
-            .iter()
-            .map(|sink| {
-                let k = (sink.sum.0 != 0).then(|| single_product(sink.value)).flatten()?;
-                absorbed[k] = true;
-                Some(k)
-            })
-            .collect();
-        // The map sink that holds each instruction's result, if its lanes are neighbours.
-        let mut home: Vec<Option<usize>> = vec![None; n];
-        for (s, sink) in sweep.sinks.iter().enumerate() {
-            if let Arg::Value(k) = sink.value
-                && sink.sum.0 == 0
-                && sinks[s].view.lane == 1
-                && !absorbed[k]
-            {
-                home[k].get_or_insert(s);
-            }
-        }
-        let operands_of = |i: usize| -> Vec<Arg> {
-            match fused[i] {
-                Some((k, rest)) => vec![sweep.program[k].args[0], sweep.program[k].args[1], rest],
-                None => sweep.program[i].args.clone(),
-            }
-        };
-        let mut last_use = vec![0usize; n];
-        for i in (0..n).filter(|&i| !absorbed[i]) {
-            for arg in operands_of(i) {
-                if let Arg::Value(k) = arg {
-                    last_use[k] = i;
-                }
-            }
-        }
-        // Sinks come after all instructions; what they read lives to the end.
-        for (sink, product) in sweep.sinks.iter().zip(&summed) {
-            let args = match product {
-                Some(k) => sweep.program[*k].args.clone(),
-                None => vec![sink.value],
-            };
-            for arg in args {
-                if let Arg::Value(k) = arg {
-                    last_use[k] = n;
-                }
-            }
-        }
-        let mut this = Self {
-            sweep,
-            steps: vec![],
-            place: vec![None; n],
-            gathered: vec![None; sweep.loads.len()],
-            last_use,
-            free: vec![],
-            registers: 0,
-        };
-        for (load, view) in loads.iter().enumerate() {
-            let direct = matches!((view.row, view.lane), (r, 0 | 1) if r >= 0);
-            if !direct {
-                let register = this.register();
-                this.gathered[load] = Some(register);
-                this.steps.push(Step::Gather { load, register });
-            }
-        }
-        for i in (0..n).filter(|&i| !absorbed[i]) {
-            let inputs = operands_of(i);
-            let op = if fused[i].is_some() {
-                BlockOp::MulAdd
-            } else {
-                block_op(this.sweep.program[i].op)
-            };
-            this.instruction(i, op, &inputs, home[i]);
-        }
-        for (s, sink) in sweep.sinks.iter().enumerate() {
-            this.sink(s, sink, summed[s], &sinks[s], &home);
-        }
-        (this.steps, this.registers)
-    }
-
-    fn register(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.registers += 1;
-            self.registers - 1
-        })
-    }
-
-    fn operand(&self, arg: Arg) -> Operand {
-        match arg {
-            Arg::Number(n) => Operand::Number(n as f32),
-            Arg::Load(k) => self.gathered[k].map_or(Operand::Load(k), Operand::Register),
-            Arg::Value(k) => self.place[k].expect("instructions stand in order"),
-        }
-    }
-
-    fn args(&self, inputs: &[Arg]) -> [Operand; 3] {
-        let mut args = [Operand::Number(0.0); 3];
-        for (to, &from) in args.iter_mut().zip(inputs) {
-            *to = self.operand(from);
-        }
-        args
-    }
-
-    fn instruction(&mut self, i: usize, op: BlockOp, inputs: &[Arg], home: Option<usize>) {
-        let args = self.args(inputs);
-        // A register read for the last time here may be written here: block operators go place by place.
-        for &input in inputs {
-            if let Arg::Value(k) = input
-                && self.last_use[k] == i
-                && let Some(Operand::Register(r)) = self.place[k]
-                && !self.free.contains(&r)
-            {
-                self.free.push(r);
-            }
-        }
-        let to = match home {
-            Some(sink) => Operand::Sink(sink),
-            None => Operand::Register(self.register()),
-        };
-        self.place[i] = Some(to);
-        self.steps.push(Step::Run { op, args, to });
-    }
-
-    fn sink(
-        &mut self,
-        s: usize,
-        sink: &crate::plan::kernel::Sink,
-        product: Option<usize>,
-        code: &SinkCode,
-        home: &[Option<usize>],
-    ) {
-        if sink.sum.0 != 0 {
-            let (a, b) = match product {
-                Some(k) => {
-                    let args = &self.sweep.program[k].args;
-                    (self.operand(args[0]), self.operand(args[1]))
-                }
-                None => (self.operand(sink.value), Operand::Number(1.0)),
-            };
-            self.steps.push(Step::Sum { a, b, sink: s });
-            return;
-        }
-        if let Arg::Value(k) = sink.value
-            && home[k] == Some(s)
-        {
-            return; // written where it was computed
-        }
-        let from = self.operand(sink.value);
-        let args = [from, Operand::Number(0.0), Operand::Number(0.0)];
-        if code.view.lane == 1 {
-            self.steps.push(Step::Run { op: BlockOp::Copy, args, to: Operand::Sink(s) });
-            return;
-        }
-        let register = match from {
-            Operand::Register(register) => register,
-            _ => {
-                let register = self.register();
-                let to = Operand::Register(register);
-                self.steps.push(Step::Run { op: BlockOp::Copy, args, to });
-                register
-            }
-        };
-        self.steps.push(Step::Scatter { register, sink: s });
-    }
-}
-
-/// The SIMD instance of a pointwise operation: the second place a new row needs.
-fn block_op(op: Pointwise) -> BlockOp {
-    if op == Pointwise::Tanh && fault::active(Fault::CpuKernel) {
-        return BlockOp::Erf; // planted, so that a test sees the checks find it
-    }
-    match op {
-        Pointwise::Add => BlockOp::Add,
-        Pointwise::Mul => BlockOp::Mul,
-        Pointwise::Recip => BlockOp::Recip,
-        Pointwise::Exp => BlockOp::Exp,
-        Pointwise::Log => BlockOp::Log,
-        Pointwise::Sqrt => BlockOp::Sqrt,
-        Pointwise::Sin => BlockOp::Sin,
-        Pointwise::Tanh => BlockOp::Tanh,
-        Pointwise::Erf => BlockOp::Erf,
-        Pointwise::Max => BlockOp::Max,
-        Pointwise::Less => BlockOp::Less,
-        Pointwise::Select => BlockOp::Select,
-    }
 }

@@ -8,7 +8,7 @@ use crate::recipe::Device;
 /// Time kernels and meta-steps
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Rows to run, such as R1 R2 R3 (all where none is named); plan and tasks for curves
+    /// Rows to run, such as R1 R2 R3 (all where none is named); kernels, plan and tasks for tables of their own
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Also the share of each kind of kernel on one thread of `cpu`
@@ -28,7 +28,9 @@ pub struct Args {
 pub fn main(args: &Args) -> Result<()> {
     let options = bench::options(args.device.into(), args.threads);
     let mut names = args.names.clone();
-    for (name, special) in [("plan", planning as fn(&Args) -> Result<()>), ("tasks", tasks)] {
+    let specials: [(&str, fn(&Args) -> Result<()>); 3] =
+        [("kernels", kernels), ("plan", planning), ("tasks", tasks)];
+    for (name, special) in specials {
         let before = names.len();
         names.retain(|n| !n.eq_ignore_ascii_case(name));
         if names.len() < before {
@@ -79,6 +81,26 @@ pub fn main(args: &Args) -> Result<()> {
         if args.profile {
             profile(&row)?;
         }
+    }
+    Ok(())
+}
+
+/// Kernels of `cpu` on one thread, beside what the machine can do in the same tenths of a second.
+fn kernels(args: &Args) -> Result<()> {
+    for speed in crate::exec::cpu::measure::bench_kernels(crate::exec::cpu::isa::Isa::choose()?) {
+        let share = speed.of_ceiling;
+        output::print(&match args.json {
+            true => format!(
+                "{}\n",
+                serde_json::json!({ "row": "kernels", "case": speed.name, "rate": speed.rate, "of_ceiling": share })
+            ),
+            false => format!(
+                "{:<52} {:>8.1} · 10^9/s {:>6}\n",
+                speed.name,
+                speed.rate,
+                share.map_or("-".to_string(), |share| format!("{:.0}%", 100.0 * share))
+            ),
+        })?;
     }
     Ok(())
 }

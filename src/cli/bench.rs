@@ -25,11 +25,13 @@ pub struct Args {
     pub device: Device,
 }
 
+/// A bench that prints a table of its own.
+type Table = fn(&Args) -> Result<()>;
+
 pub fn main(args: &Args) -> Result<()> {
     let options = bench::options(args.device.into(), args.threads);
     let mut names = args.names.clone();
-    let specials: [(&str, fn(&Args) -> Result<()>); 3] =
-        [("kernels", kernels), ("plan", planning), ("tasks", tasks)];
+    let specials: [(&str, Table); 3] = [("kernels", kernels), ("plan", planning), ("tasks", tasks)];
     for (name, special) in specials {
         let before = names.len();
         names.retain(|n| !n.eq_ignore_ascii_case(name));

@@ -2,7 +2,7 @@
 
 use crate::check::gradcheck::gradcheck;
 use crate::error::Result;
-use crate::experiment;
+use crate::experiment::fewshot;
 use crate::recipe::{self, Device, Override};
 
 /// Check every derivative against finite differences, and executors against the reference
@@ -32,6 +32,6 @@ pub fn main(args: &Args) -> Result<()> {
     };
     let overrides =
         args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
-    let experiment = experiment::from_recipe(&recipe::load(which, &overrides)?)?;
-    experiment::inspect::gradcheck(&experiment, None, &mut std::io::stdout())
+    let experiment = fewshot::from_recipe(&recipe::load(which, &overrides)?)?;
+    fewshot::inspect::gradcheck(&experiment, None, &mut std::io::stdout())
 }

@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
-
 use super::{Experiment, Objective, Source, Tasks, Training, from_recipe};
 use crate::data::omniglot::{Omniglot, Part};
 use crate::error::Result;
+use crate::experiment::Estimate;
 use crate::nn::{Model, Weights};
 use crate::random::stream;
 use crate::recipe::Recipe;
@@ -35,20 +34,6 @@ pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
 
 fn batches(e: &Experiment, set: Option<&Arc<Omniglot>>) -> Result<Source> {
     Source::new(e.tasks, set, Part::TrainAndValidation, 1, stream::TRAIN)
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Estimate {
-    pub parameters: u64,
-    pub steps: u64,
-    /// Floating-point operations of one meta-step.
-    pub flops_per_step: f64,
-    /// Memory of the training step's plan.
-    pub peak_bytes: u64,
-    /// Of the training of one seed without its controls and evaluation, from a few steps timed here.
-    pub seconds: f64,
-    /// What they ran on.
-    pub device: String,
 }
 
 /// Seconds spent on timing, at least one step.

@@ -8,19 +8,30 @@
 //! Read [`Params`] first, then `layers.rs`; `conv4.rs` is the network of the few-shot experiments.
 
 mod conv4;
+mod embedding;
+mod heads;
 mod init;
 mod layers;
 mod mlp;
+mod multitask;
 mod norm;
 mod params;
+mod trunk;
 mod weights;
 
 pub use conv4::{Conv4, Downsample};
+pub use embedding::{Embedding, film, spec_film};
+pub use heads::{
+    Boxes, Classes, Detection, Grid, Head, HeadKind, Labelled, Labels, Mask, Pool, Values, overlap,
+    suppress,
+};
 pub use init::{Init, Spec};
 pub use layers::{Activation, conv, linear, spec_conv, spec_linear};
 pub use mlp::Mlp;
+pub use multitask::{Answers, MultiTask};
 pub use norm::{Norm, group_norm, grouped_batch_norm, norm, spec_norm};
 pub use params::Params;
+pub use trunk::{Layer, Residual, Small, Trunk};
 pub use weights::{Weight, Weights};
 
 use crate::tape::Var;

@@ -13,9 +13,12 @@ pub mod embedded;
 pub mod episodes;
 pub mod import;
 pub mod omniglot;
+pub mod picture;
 pub mod prefetch;
 pub mod sheet;
 pub mod sine;
+pub mod support;
+pub mod support_table;
 
 use crate::error::{Error, Result};
 use std::{fs, io::Read, path::Path};

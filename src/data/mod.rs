@@ -8,6 +8,7 @@
 //! A folder given as `--data DIR` may hold sets of its own; what reads it bounds every allocation by
 //! what the format allows, never by what a header says.
 
+pub mod camvid;
 pub mod check;
 pub mod embedded;
 pub mod episodes;

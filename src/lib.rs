@@ -32,6 +32,7 @@ pub mod experiment;
 pub mod loss;
 pub mod math;
 pub mod meta;
+pub mod mtl;
 pub mod nn;
 pub mod op;
 pub mod optim;

@@ -19,6 +19,8 @@ pub mod stream {
     pub const TRAIN: u32 = 2;
     pub const VALIDATION: u32 = 3;
     pub const TEST: u32 = 4;
+    /// Orders in which gradients are aggregated.
+    pub const AGGREGATE: u32 = 5;
     pub const FREE: u32 = 16;
 }
 

@@ -21,6 +21,9 @@ pub mod stream {
     pub const TEST: u32 = 4;
     /// Orders in which gradients are aggregated.
     pub const AGGREGATE: u32 = 5;
+    /// Driving scenes, and the domains that they lie in.
+    pub const SCENES: u32 = 8;
+    pub const DOMAINS: u32 = 9;
     pub const FREE: u32 = 16;
 }
 

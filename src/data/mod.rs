@@ -16,6 +16,7 @@ pub mod import;
 pub mod omniglot;
 pub mod picture;
 pub mod prefetch;
+pub mod scenes;
 pub mod sheet;
 pub mod sine;
 pub mod support;

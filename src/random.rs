@@ -24,6 +24,9 @@ pub mod stream {
     /// Driving scenes, and the domains that they lie in.
     pub const SCENES: u32 = 8;
     pub const DOMAINS: u32 = 9;
+    /// How training pictures are changed, and in which order they come.
+    pub const AUGMENT: u32 = 10;
+    pub const ORDER: u32 = 11;
     pub const FREE: u32 = 16;
 }
 

@@ -3,11 +3,13 @@
 //!
 //! Reading order: [`omniglot`] (drawings in memory, the split), [`episodes`] (N-way K-shot batches),
 //! [`sine`] (tasks without any file), [`prefetch`] (batches built ahead), then how the drawings get
-//! here: [`sheet`] (one PNG per alphabet), [`embedded`], [`import`]; last [`check`].
+//! here: [`sheet`] (one PNG per alphabet), [`embedded`], [`import`]; [`scenes`] (driving pictures without
+//! any file) and [`augment`] (changed as one likes); last [`check`].
 //!
 //! A folder given as `--data DIR` may hold sets of its own; what reads it bounds every allocation by
 //! what the format allows, never by what a header says.
 
+pub mod augment;
 pub mod camvid;
 pub mod check;
 pub mod embedded;

@@ -108,7 +108,7 @@ impl Actor {
                 return Some(shade.lit(if glass { [0.16, 0.21, 0.27] } else { scale(body, 0.9) }));
             }
         }
-        (y >= 0.0 && y <= 0.2 && w > 0.28 && w < 0.45).then(|| shade.lit([0.07; 3]))
+        ((0.0..=0.2).contains(&y) && w > 0.28 && w < 0.45).then(|| shade.lit([0.07; 3]))
     }
 
     fn car_across(&self, x: f32, y: f32, shade: Shade) -> Option<Colour> {

@@ -107,7 +107,8 @@ pub fn scene(domain: &Domain, index: u64) -> (Scene, Canvas) {
     let mut objects = vec![];
     for (i, (count, bounds)) in canvas.visible(standing.len()).into_iter().enumerate() {
         let visible = count as f32 / whole[i].max(1) as f32;
-        let bounds = bounds.map(|b| b as f32 / SAMPLES as f32);
+        // To 1/4096 of a pixel, so that shifting and mirroring a box is exact.
+        let bounds = bounds.map(|b| (b as f32 / SAMPLES as f32 * 4096.0).round() / 4096.0);
         let [x0, y0, x1, y1] = bounds;
         let least = difficulty.side * *size as f32 / 48.0;
         if visible >= difficulty.visible && (x1 - x0).min(y1 - y0) >= least {

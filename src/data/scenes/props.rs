@@ -292,7 +292,7 @@ impl Building {
                 return Some(self.face(x - left, y, 1.0, shade));
             }
             let away = camera.focal * self.inner / (u - camera.middle);
-            if !beside || !(away > z && away < end) {
+            if !(beside && away > z && away < end) {
                 return None;
             }
             let y = camera.height - (v - camera.horizon) * away / camera.focal;

@@ -5,8 +5,12 @@
 //! with the public tape; there is no loop over tasks, because fast weights are ordinary weights with
 //! `tasks` in front instead of 1. Read `maml.rs`.
 
+mod anil;
 mod episode;
 mod maml;
+mod reptile;
 
+pub use anil::Anil;
 pub use episode::{Episode, Judged, Part, judge};
 pub use maml::{Adaptation, Maml};
+pub use reptile::Reptile;

@@ -26,6 +26,7 @@ pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod data;
+pub mod doctor;
 pub mod error;
 pub mod exec;
 pub mod experiment;

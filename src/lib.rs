@@ -44,6 +44,7 @@ pub mod report;
 pub mod run;
 pub mod shape;
 pub mod tape;
+pub mod transfer;
 
 /// The README's example, run as a test.
 #[doc = include_str!("../README.md")]

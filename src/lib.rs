@@ -19,6 +19,7 @@
 //! * [`exec::reference`]: the meaning, run in f64. [`meta`]: MAML on top of it. (An evening ends here.)
 //! * [`plan`]: how nodes become kernels; [`exec`]: `cpu` and `gpu` run them.
 //! * [`nn`], [`loss`], [`optim`]: functions over [`tape::Var`].
+//! * [`eval`]: scores, intervals and comparisons, on the host.
 //! * [`check`]: derivatives against differences, programs against answers from elsewhere.
 //! * [`data`], [`experiment`], [`recipe`], [`run`], [`report`], [`cli`], [`mod@bench`]: the program.
 
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod data;
 pub mod doctor;
 pub mod error;
+pub mod eval;
 pub mod exec;
 pub mod experiment;
 pub mod loss;

@@ -1,6 +1,6 @@
 //! What stands between a thing and the eye: daylight or headlights, fog, and the sky behind it all.
 
-use super::camera::Camera;
+use super::camera::{Camera, SAMPLES};
 use super::canvas::{Canvas, Colour, mix, scale};
 use super::domain::{HAZE, Look, ZENITH};
 use super::texture;
@@ -48,7 +48,7 @@ impl Shade {
 
 impl Air {
     pub fn new(look: &Look, random: &mut Stream) -> Self {
-        let night = (look.night * (0.85 + 0.3 * random.uniform())).min(0.9);
+        let night = (look.night * (0.85 + 0.3 * random.uniform())).min(0.75);
         let day = 1.0 - night;
         let overcast = (look.overcast + 0.5 * (random.uniform() - 0.5)).clamp(0.0, 1.0);
         let grey = scale([0.62, 0.65, 0.68], 1.0 - 0.15 * random.uniform());
@@ -91,34 +91,54 @@ impl Air {
         0.5 - 0.25 * self.overcast
     }
 
-    /// The sky down to the horizon, with clouds, sun, moon or stars.
+    /// The sky down to the horizon, with clouds, and sun or moon.
     pub fn paint_sky(&self, canvas: &mut Canvas, camera: &Camera, owner: u8) {
-        let side = canvas.side as f32;
-        let last = camera.horizon.min(side);
-        let cover = 0.25 + 0.35 * self.overcast;
-        canvas.paint([0.0, 0.0, side, last], owner, |x, y| {
-            let height = ((last - y) / last).clamp(0.0, 1.0);
-            let mut sky = mix(self.haze, self.zenith, height.sqrt());
-            // Clouds are flatter the nearer they are to the horizon.
-            let (u, v) = (x / side, (y - 0.15 * side) / side);
-            let lift = 1.0 / (1.15 - 0.9 * (1.0 - height));
-            let soft = texture::smooth(u * 5.0 * lift, v * 14.0 * lift, self.salt)
-                + 0.5 * texture::smooth(u * 11.0 * lift, v * 30.0 * lift, self.salt ^ 1);
-            let cloud =
-                ((soft / 1.5 - 1.0 + cover + 0.12) * 4.0).clamp(0.0, 1.0) * (1.0 - self.night);
-            let bright = scale([0.97, 0.97, 0.98], 1.0 - 0.28 * self.overcast);
-            sky = mix(sky, bright, 0.55 * cloud);
-            if let Some([sx, sy, radius]) = self.sun {
-                let away = ((x / side - sx).powi(2) + (y / side - sy).powi(2)).sqrt();
-                let halo = (1.0 - (away - radius) / (4.0 * radius)).clamp(0.0, 1.0);
-                let colour = if self.night > 0.3 { [0.9, 0.92, 0.86] } else { [1.15, 1.08, 0.85] };
-                sky = mix(sky, colour, 0.25 * halo * halo * (1.0 - self.night));
-                if away < radius {
-                    sky = colour;
+        let side = canvas.side;
+        let last = camera.horizon.clamp(0.0, side as f32);
+        let end = last.ceil() as usize;
+        // Clouds are soft, so they are worked out once a pixel; the sun's edge is not.
+        for (top, left) in blocks(end, side) {
+            let sky =
+                self.sky((left as f32 + 1.5) / side as f32, top as f32 + 1.5, last, side as f32);
+            for row in top..(top + SAMPLES).min(end) {
+                for column in left..left + SAMPLES {
+                    let at = row * side + column;
+                    canvas.owner[at] = owner;
+                    canvas.light[at] = self.sunlit(sky, column, row, side);
                 }
             }
-            Some(sky)
-        });
+        }
+    }
+
+    /// Sky and clouds at a share of the picture's width and a row.
+    fn sky(&self, x: f32, row: f32, last: f32, side: f32) -> Colour {
+        let height = ((last - row) / last).clamp(0.0, 1.0);
+        let sky = mix(self.haze, self.zenith, height.sqrt());
+        // Clouds are flatter the nearer they are to the horizon.
+        let (u, v) = (x, row / side - 0.15);
+        let lift = 1.0 / (0.25 + 0.9 * height);
+        let soft = texture::smooth(u * 5.0 * lift, v * 14.0 * lift, self.salt)
+            + 0.5 * texture::smooth(u * 11.0 * lift, v * 30.0 * lift, self.salt ^ 1);
+        let cover = 0.37 + 0.35 * self.overcast;
+        let cloud = ((soft / 1.5 - 1.0 + cover) * 4.0).clamp(0.0, 1.0) * (1.0 - self.night);
+        let bright = scale([0.97, 0.97, 0.98], 1.0 - 0.28 * self.overcast);
+        mix(sky, bright, 0.55 * cloud)
+    }
+
+    fn sunlit(&self, sky: Colour, column: usize, row: usize, side: usize) -> Colour {
+        let Some([x, y, radius]) = self.sun else { return sky };
+        let (dx, dy) = (column as f32 / side as f32 - x, row as f32 / side as f32 - y);
+        let square = dx * dx + dy * dy;
+        if square > 25.0 * radius * radius {
+            return sky;
+        }
+        let halo = (1.0 - (square.sqrt() - radius) / (4.0 * radius)).clamp(0.0, 1.0);
+        let disc = if self.night > 0.3 { [0.9, 0.92, 0.86] } else { [1.15, 1.08, 0.85] };
+        if square < radius * radius {
+            disc
+        } else {
+            mix(sky, disc, 0.25 * halo * halo * (1.0 - self.night))
+        }
     }
 
     /// Slanted streaks in front of everything, each a pale line one or two samples wide.
@@ -137,4 +157,10 @@ impl Air {
             });
         }
     }
+}
+
+/// Upper left samples of the pixels that begin above row `end`.
+fn blocks(end: usize, side: usize) -> impl Iterator<Item = (usize, usize)> {
+    let tops = (0..end).step_by(SAMPLES);
+    tops.flat_map(move |top| (0..side).step_by(SAMPLES).map(move |left| (top, left)))
 }

@@ -17,6 +17,8 @@ pub struct Difficulty {
     pub texture: f32,
     /// Brightness of the bare road, darkest and brightest scene, the same for every surface.
     pub tarmac: [f32; 2],
+    /// Brightness of snow, trodden and white: the darkest is no brighter than the brightest bare road.
+    pub snow: [f32; 2],
     /// Standard deviation of a picture's noise at gain 1, of a range of 1.
     pub noise: f32,
     /// The most that noise times gain may be: without a bound, night hid everything.
@@ -45,7 +47,8 @@ impl Default for Difficulty {
             colour: 0.08,
             mix: 0.3,
             texture: 1.0,
-            tarmac: [0.26, 0.5],
+            tarmac: [0.25, 0.55],
+            snow: [0.55, 0.88],
             noise: 0.018,
             most_noise: 0.045,
             housing: [8.0, 16.0],

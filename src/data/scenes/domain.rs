@@ -94,7 +94,7 @@ impl Look {
             let sum: f32 = row.iter().sum();
             row.iter_mut().for_each(|entry| *entry /= sum.powf(0.67));
         }
-        let gain = normal(0.12).exp();
+        let aperture = normal(0.12).exp();
         let gamma = normal(0.14).exp();
         let focal = 0.8 * normal(0.12).exp();
         let horizon = (0.47 + normal(0.04)).clamp(0.36, 0.58);
@@ -110,10 +110,12 @@ impl Look {
                 0.0
             }
         };
-        let night = seldom(0.25, 0.4, 0.75).min(0.9);
+        let night = seldom(0.25, 0.4, 0.65).min(0.7);
         let fog = seldom(0.35, 0.1, 0.3);
         let rain = seldom(0.35, 14.0, 34.0);
         let overcast = if rain > 0.0 { 1.0 } else { random.uniform() };
+        // A camera opens up in the dark, and its noise with it: the bound is for the two together.
+        let gain = aperture * (1.0 + 0.9 * night);
         let noise =
             (hard.noise * stray * (0.4 + 1.2 * random.uniform())).min(hard.most_noise / gain);
         Self {

@@ -2,7 +2,7 @@
 //! surface conditions, told by texture. All surfaces share one range of brightness and tint.
 
 use super::air::{Air, Shade};
-use super::camera::{Camera, Path};
+use super::camera::{Camera, Path, SAMPLES};
 use super::canvas::{Canvas, Colour, mix, scale};
 use super::difficulty::Difficulty;
 use super::domain::{GRASS, Look, MARK, PAVEMENT, SOIL, TARMAC, WATER};
@@ -109,6 +109,8 @@ pub struct Road {
     crossing: Option<f32>,
     /// Two shades of what lies about, for a strewn surface.
     strewn: [Colour; 2],
+    /// The snow's colour, white or trodden.
+    snow: Colour,
     texture: f32,
     salt: u32,
 }
@@ -137,6 +139,7 @@ impl Road {
         let marks = look.materials[MARK];
         let autumn = [[0.62, 0.36, 0.1], [0.5, 0.22, 0.08], [0.7, 0.58, 0.2], [0.55, 0.53, 0.48]];
         let strewn = [0; 2].map(|_| autumn[random.below(autumn.len())]);
+        let white = hard.snow[0] + (hard.snow[1] - hard.snow[0]) * random.uniform();
         let crossing = (random.uniform() < 0.35).then(|| random.between(5.0, 9.0) as f32);
         Self {
             kind,
@@ -148,6 +151,7 @@ impl Road {
             phase: random.uniform(),
             crossing: crossing.filter(|_| kind == CITY),
             strewn,
+            snow: scale([1.0, 1.01, 1.05], white),
             texture: hard.texture,
             salt: random.word(),
         }
@@ -168,147 +172,171 @@ impl Road {
         let side = canvas.side;
         for row in first..side {
             let z = camera.depth((row as f32 + 0.5).max(camera.horizon + 0.3));
-            let spot = Row {
-                z,
-                footprint: camera.footprint(z),
-                middle: self.middle(z),
-                shade: air.at(z),
-                mirrored: mix(air.haze, [0.9; 3], 0.2),
-                row: row as f32,
-            };
+            let spot = self.row(z, row, camera, air);
             let step = z / camera.focal;
-            let mut x = camera.sideways(0.5, z);
-            for column in 0..side {
-                let (colour, owner) = self.ground(look, &spot, x - spot.middle, column as f32);
-                let at = row * side + column;
-                (canvas.light[at], canvas.owner[at]) = (colour, owner);
-                x += step;
-            }
-        }
-    }
-
-    /// Light and owner `s` metres right of the road's middle.
-    fn ground(&self, look: &Look, spot: &Row, s: f32, column: f32) -> (Colour, u8) {
-        let shape = self.shape();
-        let z = spot.z;
-        let ragged = if matches!(self.kind, COUNTRY | TRACK) {
-            0.35 * (smooth(z * 0.7, f32::from(s > 0.0) * 40.0, self.salt) - 0.5)
-        } else {
-            0.0
-        };
-        let out = s.abs() - shape.half - ragged;
-        if out < 0.0 {
-            return (self.surface(spot, s, column), ROAD_MASK);
-        }
-        let paved = spot.shade;
-        if out < shape.pavement || self.kind == CITY {
-            let slab = if out < 0.16 {
-                1.3 // the kerb
-            } else if cell(out * 1.3, z * 0.8, self.salt ^ 2) < 0.3 {
-                0.92
-            } else {
-                1.0
-            };
-            return (paved.lit(scale(look.materials[PAVEMENT], slab)), PAVEMENT_MASK);
-        }
-        if self.kind == BRIDGE {
-            if out < 0.9 {
-                return (paved.lit(scale(look.materials[PAVEMENT], 0.85)), PAVEMENT_MASK);
-            }
-            let ripple = smooth(s * 0.5, 26.0 * z.ln(), self.salt ^ 3);
-            let water = mix(
-                spot.shade.lit(look.materials[WATER]),
-                spot.mirrored,
-                0.15 + 0.35 * ripple * ripple,
-            );
-            return (water, VERGE_MASK);
-        }
-        let blades = smooth(s * 1.6, z * 1.2, self.salt ^ 4) - 0.5;
-        let clumps = smooth(s * 0.35, z * 0.3, self.salt ^ 5) - 0.5;
-        let share = resolved(0.8, spot.footprint);
-        let grass = scale(look.materials[GRASS], 1.0 + 0.5 * blades * share + 0.35 * clumps);
-        // Old snow lies in patches, whatever the palette makes of it.
-        let lies = self.surface == SNOW && smooth(s * 0.45, z * 0.3, self.salt ^ 6) < 0.55;
-        let verge =
-            if lies { mix(grass, [0.8, 0.82, 0.86], 0.75 * self.texture.min(1.0)) } else { grass };
-        (spot.shade.lit(verge), VERGE_MASK)
-    }
-
-    /// The road itself under its condition.
-    fn surface(&self, spot: &Row, s: f32, column: f32) -> Colour {
-        let (z, shade) = (spot.z, spot.shade);
-        let fine = resolved(0.5, spot.footprint);
-        let grain = 1.0 + 0.1 * fine * (cell(s * 9.0, z * 4.0, self.salt) - 0.5);
-        let marked = self.marked(s, z);
-        let mut road = scale(if marked { self.marks } else { self.bare }, grain);
-        if self.kind == TRACK && !marked {
-            // Two ruts and a grown-over middle.
-            let rut = (1.0 - ((s.abs() - 0.72) / 0.38).abs()).clamp(0.0, 1.0);
-            road = scale(road, 1.12 - 0.3 * rut);
-            let middle = (1.0 - s.abs() / 0.34).clamp(0.0, 1.0);
-            road = mix(
-                road,
-                [0.3, 0.4, 0.17],
-                0.6 * middle * (0.6 + smooth(s * 4.0, z * 2.0, self.salt ^ 7)).min(1.0),
-            );
-        }
-        match self.surface {
-            DRY => {
-                // Tar seams and patches: thin dark lines across, and slabs a shade apart.
-                let patch = cell(s * 0.45 + 7.0, z * 0.22, self.salt ^ 8) - 0.5;
-                shade.lit(scale(road, 1.0 + 0.14 * self.texture * patch))
-            }
-            WET => {
-                // A mirror: upright streaks of what is above, and puddles that show the sky.
-                let streak = smooth(column * 0.22, spot.row * 0.025, self.salt ^ 9);
-                let puddle = smooth(s * 0.8, 7.0 * z.ln(), self.salt ^ 10);
-                let still = ((puddle - 0.52) * 9.0).clamp(0.0, 1.0);
-                let streak = ((streak - 0.35) * 1.8).clamp(0.0, 1.0);
-                let share = self.texture * (0.38 * streak + 0.5 * still).min(0.8);
-                mix(shade.lit(scale(road, 0.82)), spot.mirrored, share)
-            }
-            SNOW => {
-                // Soft heaps outside the two wheel tracks of every lane.
-                let lane = s - self.own;
-                let from_track = ((lane.abs() - 0.75).abs() - 0.3).max(0.0);
-                let heap = smooth(s * 1.1, z * 0.5, self.salt ^ 11);
-                let cover = ((from_track * 1.6 + heap - 0.55) * 4.0).clamp(0.0, 1.0);
-                let level = 0.74 + 0.16 * smooth(s * 2.5, z * 1.3, self.salt ^ 12);
-                shade.lit(mix(
-                    road,
-                    [level, level * 1.01, level * 1.05],
-                    0.9 * self.texture.min(1.0) * cover,
-                ))
-            }
-            _ => {
-                // Strewn with leaves and stones: coarse specks that do not melt together.
-                // One to a cell, round as the eye sees them, so cells are as deep as they look wide.
-                let (u, v) = (s * 4.5, 14.0 * z.ln());
-                let there = cell(u, v, self.salt ^ 13);
-                let drift = smooth(s * 0.6, z * 0.3, self.salt ^ 15);
-                let bits = hash(u.floor() as i32, v.floor() as i32, self.salt ^ 14);
-                let (p, q) = (u - u.floor() - 0.5, v - v.floor() - 0.5);
-                let round = p * p + q * q < 0.1 + 0.16 * (bits & 7) as f32 / 7.0;
-                if round && there < 0.3 + 0.4 * drift {
-                    let bright = 0.75 + 0.6 * cell(u, v, self.salt ^ 16);
-                    let leaf = scale(self.strewn[(bits >> 4 & 1) as usize], bright);
-                    shade.lit(mix(road, leaf, self.texture.min(1.0)))
-                } else {
-                    shade.lit(road)
+            let mut x = camera.sideways(0.5, z) - self.middle(z);
+            for left in (0..side).step_by(SAMPLES) {
+                // Soft textures are worked out once a pixel, where the pixel's middle is.
+                let (mut verge, mut under) = (None, None);
+                let middle = x + step;
+                for column in left..left + SAMPLES {
+                    let at = row * side + column;
+                    (canvas.light[at], canvas.owner[at]) =
+                        match x.abs() - spot.edges[usize::from(x > 0.0)] {
+                            out if out < 0.0 => {
+                                let under =
+                                    under.get_or_insert_with(|| self.under(&spot, middle, left));
+                                (self.surface(&spot, x, under), ROAD_MASK)
+                            }
+                            out if out < self.shape().pavement || self.kind == CITY => {
+                                (spot.shade.lit(self.pavement(look, z, out)), PAVEMENT_MASK)
+                            }
+                            out if self.kind == BRIDGE && out < 0.9 => {
+                                let colour = scale(look.materials[PAVEMENT], 0.85);
+                                (spot.shade.lit(colour), PAVEMENT_MASK)
+                            }
+                            _ => (
+                                *verge.get_or_insert_with(|| self.verge(look, &spot, middle)),
+                                VERGE_MASK,
+                            ),
+                        };
+                    x += step;
                 }
             }
         }
     }
 
-    fn marked(&self, s: f32, z: f32) -> bool {
+    /// What one row of samples has in common.
+    fn row(&self, z: f32, row: usize, camera: &Camera, air: &Air) -> Row {
         let shape = self.shape();
-        let on = |line: &f32| (s - line).abs() < 0.5 * MARK_WIDTH;
-        if self.crossing.is_some_and(|near| z > near && z < near + 2.2) {
-            return (s / 0.95 + 0.25).rem_euclid(1.0) < 0.5 && s.abs() < shape.half - 0.2;
+        let ragged = |side: f32| match self.kind {
+            COUNTRY | TRACK => 0.35 * (smooth(z * 0.7, side, self.salt) - 0.5),
+            _ => 0.0,
+        };
+        let [period, length] = shape.period;
+        Row {
+            z,
+            log: z.ln(),
+            row: row as f32,
+            footprint: camera.footprint(z),
+            edges: [shape.half + ragged(0.0), shape.half + ragged(40.0)],
+            dash: (z / period + self.phase).fract() * period < length,
+            zebra: self.crossing.is_some_and(|near| z > near && z < near + 2.2),
+            shade: air.at(z),
+            mirrored: mix(air.haze, [0.9; 3], 0.2),
         }
-        shape.solid.iter().any(on)
-            || (z / shape.period[0] + self.phase).fract() * shape.period[0] < shape.period[1]
-                && shape.broken.iter().any(on)
+    }
+
+    fn pavement(&self, look: &Look, z: f32, out: f32) -> Colour {
+        let slab = if out < 0.16 {
+            1.3 // the kerb
+        } else if cell(out * 1.3, z * 0.8, self.salt ^ 2) < 0.3 {
+            0.92
+        } else {
+            1.0
+        };
+        scale(look.materials[PAVEMENT], slab)
+    }
+
+    /// What lies beyond road and pavement: grass, or water under a bridge.
+    fn verge(&self, look: &Look, spot: &Row, s: f32) -> Colour {
+        let z = spot.z;
+        if self.kind == BRIDGE {
+            let ripple = smooth(s * 0.5, 26.0 * spot.log, self.salt ^ 3);
+            let water = spot.shade.lit(look.materials[WATER]);
+            return mix(water, spot.mirrored, 0.15 + 0.35 * ripple * ripple);
+        }
+        let blades = smooth(s * 1.6, z * 1.2, self.salt ^ 4) - 0.5;
+        let clumps = smooth(s * 0.35, z * 0.3, self.salt ^ 5) - 0.5;
+        let share = resolved(0.8, spot.footprint);
+        let grass = scale(look.materials[GRASS], 1.0 + 0.5 * blades * share + 0.35 * clumps);
+        // Old snow lies in patches, as bright as the snow on the road.
+        let lies = self.surface == SNOW && smooth(s * 0.45, z * 0.3, self.salt ^ 6) < 0.55;
+        let share = if lies { 0.75 * self.texture.min(1.0) } else { 0.0 };
+        spot.shade.lit(mix(grass, self.snow, share))
+    }
+
+    /// What one pixel's samples of the road have in common.
+    fn under(&self, spot: &Row, s: f32, column: usize) -> Under {
+        let z = spot.z;
+        let strength = self.texture.min(1.0);
+        match self.surface {
+            // Patches: slabs a shade apart.
+            DRY => Under {
+                share: self.texture * 0.14 * (cell(s * 0.45 + 7.0, z * 0.22, self.salt ^ 8) - 0.5),
+                level: 0.0,
+            },
+            WET => {
+                // A mirror: upright streaks of what is above, and puddles that show the sky.
+                let streak = smooth(column as f32 * 0.22, spot.row * 0.025, self.salt ^ 9);
+                let puddle = smooth(s * 0.8, 7.0 * spot.log, self.salt ^ 10);
+                let still = ((puddle - 0.52) * 9.0).clamp(0.0, 1.0);
+                let streak = ((streak - 0.35) * 1.8).clamp(0.0, 1.0);
+                Under { share: self.texture * (0.38 * streak + 0.5 * still).min(0.8), level: 0.0 }
+            }
+            SNOW => {
+                // Soft heaps outside the two wheel tracks of every lane.
+                let from_track = (((s - self.own).abs() - 0.75).abs() - 0.3).max(0.0);
+                let heap = smooth(s * 1.1, z * 0.5, self.salt ^ 11);
+                let cover = ((from_track * 1.6 + heap - 0.55) * 4.0).clamp(0.0, 1.0);
+                let level = 0.9 + 0.2 * smooth(s * 2.5, z * 1.3, self.salt ^ 12);
+                Under { share: 0.9 * strength * cover, level }
+            }
+            _ => Under {
+                share: 0.3 + 0.4 * smooth(s * 0.6, z * 0.3, self.salt ^ 15),
+                level: strength,
+            },
+        }
+    }
+
+    /// The road itself under its condition, at one sample.
+    fn surface(&self, spot: &Row, s: f32, under: &Under) -> Colour {
+        let (z, shade) = (spot.z, spot.shade);
+        let fine = resolved(0.5, spot.footprint);
+        let grain = 1.0 + 0.1 * fine * (cell(s * 9.0, z * 4.0, self.salt) - 0.5);
+        let marked = self.marked(spot, s);
+        let mut road = scale(if marked { self.marks } else { self.bare }, grain);
+        if self.kind == TRACK {
+            // Two ruts and a grown-over middle.
+            let rut = (1.0 - ((s.abs() - 0.72) / 0.38).abs()).clamp(0.0, 1.0);
+            road = scale(road, 1.12 - 0.3 * rut);
+            let middle = (1.0 - s.abs() / 0.34).clamp(0.0, 1.0);
+            road = mix(road, [0.3, 0.4, 0.17], 0.75 * middle);
+        }
+        match self.surface {
+            DRY => shade.lit(scale(road, 1.0 + under.share)),
+            WET => mix(shade.lit(scale(road, 0.82)), spot.mirrored, under.share),
+            SNOW => shade.lit(mix(road, scale(self.snow, under.level), under.share)),
+            _ => shade.lit(
+                self.leaf(s, spot.log, under).map_or(road, |leaf| mix(road, leaf, under.level)),
+            ),
+        }
+    }
+
+    /// The leaf or stone that lies here: one to a cell at most, each somewhere else in its cell, in rows that
+    /// do not meet, so that no wall of bricks is seen.
+    fn leaf(&self, s: f32, log: f32, under: &Under) -> Option<Colour> {
+        // As deep as they look wide to the eye, hence the logarithm.
+        let v = 12.0 * log;
+        let row = v.floor();
+        let u = s * 4.0 + 0.5 * (row as i32 & 1) as f32;
+        let bits = hash(u.floor() as i32, row as i32, self.salt ^ 14);
+        let part = |shift: u32| (bits >> shift & 15) as f32 / 15.0;
+        if part(0) > under.share {
+            return None;
+        }
+        let (p, q) = (u - u.floor() - 0.3 - 0.4 * part(4), v - row - 0.3 - 0.4 * part(8));
+        let round = p * p + q * q < 0.05 + 0.09 * part(12);
+        round.then(|| scale(self.strewn[(bits >> 16 & 1) as usize], 0.75 + 0.5 * part(20)))
+    }
+
+    fn marked(&self, spot: &Row, s: f32) -> bool {
+        let shape = self.shape();
+        if spot.zebra {
+            return (s / 0.95 + 20.25).fract() < 0.5 && s.abs() < shape.half - 0.2;
+        }
+        let on = |line: &f32| (s - line).abs() < 0.5 * MARK_WIDTH;
+        shape.solid.iter().any(on) || spot.dash && shape.broken.iter().any(on)
     }
 }
 
@@ -319,10 +347,22 @@ pub const SNOW: usize = 2;
 /// What one row of samples has in common.
 struct Row {
     z: f32,
+    /// Logarithm of z: equal steps look equally deep.
+    log: f32,
+    row: f32,
     footprint: f32,
-    middle: f32,
+    /// Metres from the road's middle to its left and right edge.
+    edges: [f32; 2],
+    /// Broken lines have paint here; a zebra crossing lies here.
+    dash: bool,
+    zebra: bool,
     shade: Shade,
     /// What a wet surface shows.
     mirrored: Colour,
-    row: f32,
+}
+
+/// A road's soft texture at one pixel: how much of what covers it, and how bright that is.
+struct Under {
+    share: f32,
+    level: f32,
 }

@@ -90,6 +90,12 @@ impl Board {
         Self { x, y, height, ground: camera.row(0.0, z), pole, z, face }
     }
 
+    /// Left, top, right, bottom of the board without its pole.
+    pub fn bounds(&self) -> [f32; 4] {
+        let (half, tall) = (0.25 * self.height, 0.5 * self.height);
+        [self.x - half, self.y - tall, self.x + half, self.y + tall]
+    }
+
     /// Whether the two boards do not cover one another.
     pub fn clear_of(&self, other: &Board) -> bool {
         (self.x - other.x).abs() > 0.4 * (self.height + other.height)

@@ -40,15 +40,14 @@ impl Standing {
         let [half, height] = self.actor.extent().map(|e| e * self.unit);
         [self.x - half, self.ground - height, self.x + half, self.ground]
     }
+}
 
-    /// Share of the smaller of two bodies' boxes that the other covers.
-    fn overlap(&self, other: &Standing) -> f32 {
-        let (a, b) = (self.bounds(), other.bounds());
-        let across = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-        let down = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-        let area = |c: [f32; 4]| (c[2] - c[0]) * (c[3] - c[1]);
-        across * down / area(a).min(area(b))
-    }
+/// Share of the smaller of two boxes that the other covers.
+fn overlap(a: [f32; 4], b: [f32; 4]) -> f32 {
+    let across = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
+    let down = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
+    let area = |c: [f32; 4]| (c[2] - c[0]) * (c[3] - c[1]);
+    across * down / area(a).min(area(b))
 }
 
 /// Everything that is painted between the ground and the lens.
@@ -72,7 +71,8 @@ pub fn scene(domain: &Domain, index: u64) -> (Scene, Canvas) {
     let road = Road::new(kind, surface, look, difficulty, &mut random.fork(part::ROAD));
     let air = Air::new(look, &mut random.fork(part::AIR));
     let standing = actors(domain, &camera, &road, count, side, &random);
-    let (light, signs) = boards(domain, &camera, signal, side, &mut random.fork(part::BOARDS));
+    let random_boards = &mut random.fork(part::BOARDS);
+    let (light, signs) = boards(domain, &camera, signal, &standing, side, random_boards);
 
     let mut canvas = Canvas::new(size * SAMPLES);
     air.paint_sky(&mut canvas, &camera, SKY_MASK);
@@ -185,7 +185,7 @@ fn actors(
             let left = camera.column(middle - reach, body.z).clamp(inside[0], inside[1]);
             let right = camera.column(middle + reach, body.z).clamp(inside[0], inside[1]);
             body.x = left + (right - left) * random.uniform();
-            if standing.iter().all(|other| body.overlap(other) < 0.35) {
+            if standing.iter().all(|other| overlap(body.bounds(), other.bounds()) < 0.35) {
                 break;
             }
         }
@@ -199,11 +199,22 @@ fn boards(
     domain: &Domain,
     camera: &Camera,
     signal: usize,
+    standing: &[Standing],
     side: f32,
     random: &mut Stream,
 ) -> (Option<Board>, Vec<Board>) {
     let hard = &domain.difficulty;
-    let light = (signal > 0).then(|| Board::light(signal, hard, camera, side, random));
+    let light = (signal > 0).then(|| {
+        // Several tries for a place where it hides nobody; then the last one.
+        let mut light = Board::light(signal, hard, camera, side, random);
+        for _ in 0..5 {
+            if standing.iter().all(|body| overlap(body.bounds(), light.bounds()) < 0.1) {
+                break;
+            }
+            light = Board::light(signal, hard, camera, side, random);
+        }
+        light
+    });
     let signs = pick(random, &hard.signs.map(f64::from));
     let mut placed: Vec<Board> = vec![];
     for _ in 0..3 * signs {

@@ -333,20 +333,26 @@ impl Tree {
         canvas.paint([left, ground - 1.1 * height * unit, right, ground], TREE_MASK, |u, v| {
             let (a, y) = ((u - x) / unit, (ground - v) / unit);
             let up = (y - self.trunk) / (height - self.trunk);
-            let rough = smooth(a * 3.0, y * 3.0, self.salt);
-            let inside = if self.conifer {
-                up > 0.0 && a.abs() < half * (1.0 - up) * (0.8 + 0.5 * rough)
+            let bark_here = a.abs() < 0.07 * height && y > 0.0 && y < 0.5 * height;
+            // How far out of the crown, smooth; roughness moves its edge by up to a quarter.
+            let out = if self.conifer {
+                if up > 0.0 { a.abs() / (half * (1.0 - up).max(1e-3)) } else { 9.0 }
             } else {
                 let (p, q) = (a / half, 2.0 * up - 1.0);
-                p * p + q * q < 0.7 + 0.5 * rough
+                p * p + q * q
             };
+            if out > 1.3 {
+                return bark_here.then_some(bark);
+            }
+            let rough = smooth(a * 3.0, y * 3.0, self.salt);
+            let inside = out < 0.75 + 0.5 * rough;
             if inside {
                 // Lit from above, with leaves enough to be rough.
                 return Some(
                     shade.lit(scale(self.leaves, 0.6 + 0.45 * up.max(0.0) + 0.5 * (rough - 0.5))),
                 );
             }
-            (a.abs() < 0.07 * height && y > 0.0 && y < 0.5 * height).then_some(bark)
+            bark_here.then_some(bark)
         });
     }
 }

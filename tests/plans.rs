@@ -23,13 +23,14 @@ fn numbers(n: usize, seed: u64) -> Vec<f64> {
         .collect()
 }
 
-const PASSES: [(&str, Passes); 7] = [
+const PASSES: [(&str, Passes); 8] = [
     ("plain", Passes::PLAIN),
     ("simplify", Passes { simplify: true, ..Passes::PLAIN }),
     ("twins", Passes { twins: true, ..Passes::PLAIN }),
     ("views", Passes { views: true, ..Passes::PLAIN }),
     ("cut", Passes { cut: true, ..Passes::PLAIN }),
     ("fuse", Passes { fuse: true, views: true, ..Passes::PLAIN }),
+    ("ride", Passes { fuse: true, views: true, cut: true, ..Passes::PLAIN }),
     ("fast", Passes::FAST),
 ];
 
@@ -208,6 +209,67 @@ fn choices_along_axes_and_windows() {
         let s = grad(r.exp().sum_all(), &[v[1]])[0];
         vec![pooled, g, h, t, p, q, q.sum(&[2, 3]), r, s]
     });
+}
+
+/// Normalisation, pool and ReLU, its gradient and the gradient of that.
+fn pooled_norm<'t>(x: Var<'t>, scale: Var<'t>) -> Vec<Var<'t>> {
+    let y = x.normalize(&[1, 2, 3], 0.1) * scale;
+    let pooled = y.max_pool(Window::tiles(2)).relu();
+    let first = grad((pooled * pooled.sin()).sum_all(), &[x, scale]);
+    let second = grad((first[0] * first[0]).sum_all() + first[1].sin().sum_all(), &[x, scale]);
+    vec![pooled, first[0], first[1], second[0], second[1]]
+}
+
+/// Odd sizes, channels that fill no vector, rows of several blocks, more channels than a block.
+#[test]
+fn pools_that_ride_in_sweeps() {
+    for (h, w, c) in [(5, 7, 3), (4, 2, 70), (2, 27, 44), (3, 2, 600), (3, 3, 17)] {
+        let x: &[usize] = &[3, 2, h, w, c];
+        check(&format!("pool {h}×{w}×{c}"), &[x, &[1, 1, 1, 1, c]], |v| {
+            let local = pooled_norm(v[0], v[1].per_task(3));
+            let shared = pooled_norm(v[0].sum(&[0]), v[1]);
+            // One index for all, a cotangent for each task.
+            let along = Along::Window(Window::tiles(2));
+            let total = v[0].sum(&[0]);
+            let index = total.argmax(along);
+            let each = v[0].max_pool(Window::tiles(2)).tanh();
+            let put = each.put(index.per_task(3), along, v[0].shape());
+            let taken = (v[0] * 2.0).exp().take(index.per_task(3), along);
+            // A put that is stored, and one that many read.
+            let stored = put + put.sum(&[4]).expand(put.shape());
+            [local, shared, vec![put * v[0], taken, stored, put.sum(&[2, 4])]].concat()
+        });
+    }
+}
+
+/// A diverged number is seen wherever a pool rides: all of its tile's window, and the same in both plans.
+#[test]
+fn a_nan_in_a_tile_that_rides_is_kept() {
+    let tape = Tape::new();
+    let x = tape.input([1, 1, 4, 6, 20]);
+    let pooled = (x * 2.0).max_pool(Window::tiles(2));
+    let outputs = [pooled, grad((pooled * pooled).sum_all(), &[x])[0]];
+    let mut values = numbers(480, 1);
+    for (at, value) in [(3, f64::NAN), (45, f64::NAN), (140, f64::NAN), (200, f64::INFINITY)] {
+        values[at] = value;
+    }
+    let want = evaluate(&tape, &[values.clone()], &outputs);
+    for isa in Isa::supported() {
+        for passes in [Passes::PLAIN, Passes::FAST] {
+            let plan = Plan::with(&tape, &outputs, &[], Memory::PerWorker, passes);
+            let mut cpu = Cpu::run_plan(plan, isa, 1, None).unwrap();
+            cpu.write_f64(0, &values);
+            cpu.run().unwrap();
+            for (k, want) in want.iter().enumerate() {
+                let mut got = vec![0.0; want.len()];
+                cpu.read(k, &mut got).unwrap();
+                for (got, want) in got.iter().zip(want) {
+                    let close = (*got as f64 - want).abs() < 1e-5 || *got as f64 == *want;
+                    assert!(close || got.is_nan() && want.is_nan(), "{got}, {want}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

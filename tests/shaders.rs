@@ -114,6 +114,7 @@ fn sweep_of(op: Pointwise, rank: usize, size: usize, sum: bool) -> Sweep {
             Instruction { op: Pointwise::Add, args: vec![Arg::Value(0), Arg::Number(2.0)] },
         ],
         sinks: vec![sink(Arg::Value(1)), sink(Arg::Load(0)), sink(Arg::Number(1.0))],
+        ..Sweep::default()
     }
 }
 
@@ -146,13 +147,12 @@ fn every_operation_is_valid_in_every_frame() {
 fn a_program_without_loads_and_one_with_many_sinks_are_valid() {
     let number = |sum: bool| Sweep {
         space: vec![700],
-        loads: vec![],
-        program: vec![],
         sinks: vec![Sink {
             value: Arg::Number(f64::INFINITY),
             to: view(&[!sum as isize]),
             sum: Axes(sum as u8),
         }],
+        ..Sweep::default()
     };
     for sum in [false, true] {
         all_good("a number", &sweep::sweep(&number(sum), 1, &site(true)).0);

@@ -55,7 +55,7 @@ pub fn moved(plan: &Plan, kernel: &Kernel) -> u64 {
     let one = |view: &View| {
         let buffer = &plan.buffers[view.buffer];
         let tasks = if view.task_stride > 0 { kernel.tasks } else { 1 };
-        4 * (buffer.len * tasks) as u64
+        (buffer.element_bytes * buffer.len * tasks) as u64
     };
     kernel.reads().into_iter().chain(kernel.writes()).map(one).sum()
 }

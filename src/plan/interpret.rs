@@ -5,7 +5,7 @@
 
 use super::kernel::*;
 use super::{Place, Plan};
-use crate::op::Side;
+use crate::op::{Along, Side, Window, choice};
 use crate::random::uniform24;
 use crate::shape::Shape;
 
@@ -15,8 +15,8 @@ pub fn interpret(plan: &Plan, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mut machine = Machine {
         plan,
         own: plan.buffers.iter().map(|b| vec![f64::NAN; b.len * b.tasks]).collect(),
-        shared: vec![f64::NAN; plan.shared_len],
-        worker: vec![f64::NAN; plan.worker_len],
+        shared: vec![f64::NAN; 4 * plan.shared_len],
+        worker: vec![f64::NAN; 4 * plan.worker_len],
     };
     for (slot, buffer) in plan.inputs.iter().enumerate() {
         if let Some(buffer) = buffer {
@@ -56,6 +56,7 @@ pub fn interpret(plan: &Plan, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
 struct Machine<'p> {
     plan: &'p Plan,
     own: Vec<Vec<f64>>,
+    /// The arenas byte by byte: a number stands at its first.
     shared: Vec<f64>,
     worker: Vec<f64>,
 }
@@ -68,12 +69,12 @@ impl Machine<'_> {
             Place::Own => &mut self.own[buffer][at],
             Place::Shared { offset } => {
                 assert!(at < b.len * b.tasks);
-                &mut self.shared[offset + at]
+                &mut self.shared[4 * offset + b.element_bytes * at]
             }
             Place::Worker { offset } => {
                 let at = at - task * b.len;
                 assert!(at < b.len);
-                &mut self.worker[offset + at]
+                &mut self.worker[4 * offset + b.element_bytes * at]
             }
         }
     }
@@ -130,13 +131,30 @@ impl Machine<'_> {
         for sink in sweep.sinks.iter().filter(|sink| sink.sum.0 != 0) {
             each(&sweep.space, |index| *self.at(&sink.to, task, index) = 0.0);
         }
+        let tiles = Tiles::of(sweep);
+        // What is taken is kept aside until the whole index is found.
+        let mut maps: Vec<Vec<f64>> = vec![vec![]; tiles.maps(sweep).len()];
+        let puts: Vec<Vec<f64>> = sweep
+            .puts
+            .iter()
+            .map(|put| {
+                tiles.put(
+                    self.block(&put.data, task, tiles.len()),
+                    self.block(&put.index, task, tiles.len()),
+                )
+            })
+            .collect();
+        let mut flat = 0;
         each(&sweep.space, |index| {
+            let put: Vec<f64> = puts.iter().map(|map| map[flat]).collect();
+            flat += 1;
             let loads: Vec<f64> =
                 sweep.loads.iter().map(|view| *self.at(view, task, index)).collect();
             let mut values: Vec<f64> = Vec::with_capacity(sweep.program.len());
             let arg = |values: &[f64], arg: Arg| match arg {
                 Arg::Load(k) => loads[k],
                 Arg::Value(k) => values[k],
+                Arg::Put(k) => put[k],
                 Arg::Number(n) => n,
             };
             for instruction in &sweep.program {
@@ -148,7 +166,25 @@ impl Machine<'_> {
                 let cell = self.at(&sink.to, task, index);
                 *cell = if sink.sum.0 != 0 { *cell + value } else { value };
             }
+            for (map, value) in maps.iter_mut().zip(tiles.maps(sweep)) {
+                map.push(arg(&values, value));
+            }
         });
+        let mut maps = maps.into_iter();
+        for pick in &sweep.picks {
+            let index = match pick.largest {
+                Some(_) => {
+                    let index = tiles.largest(maps.next().expect("a map each"));
+                    self.store(&pick.index, task, &index, false);
+                    index
+                }
+                None => self.block(&pick.index, task, tiles.len()),
+            };
+            for (_, to) in &pick.taken {
+                let taken = tiles.take(maps.next().expect("a map each"), &index);
+                self.store(to, task, &taken, false);
+            }
+        }
     }
 
     fn matmul(&mut self, p: &MatMul, task: usize) {
@@ -185,7 +221,6 @@ impl Machine<'_> {
     }
 
     fn choose(&mut self, c: &Choose, task: usize) {
-        use crate::op::{Along, choice};
         match &c.places {
             Places::Window { images, h, w, c: channels, window } => {
                 let [oh, ow] = window.output(*h, *w).expect("checked on the tape");
@@ -256,6 +291,54 @@ impl Machine<'_> {
                 });
             }
         }
+    }
+}
+
+/// The tiles of a sweep with a pool, by the definitions of `op::choice`.
+struct Tiles {
+    image: Shape,
+    small: Shape,
+}
+
+impl Tiles {
+    const ALONG: Along = Along::Window(Window { size: [2, 2], stride: [2, 2], pad: [0; 4] });
+
+    fn of(sweep: &Sweep) -> Self {
+        let size = |k| if sweep.has_tiles() { sweep.space[k] } else { 2 };
+        let (n, h, w, c) = (size(0), size(1), size(2), size(3));
+        Self { image: Shape::from([1, n, h, w, c]), small: Shape::from([1, n, h / 2, w / 2, c]) }
+    }
+
+    fn len(&self) -> usize {
+        self.small.len()
+    }
+
+    /// Everything that picks look at, in their order.
+    fn maps(&self, sweep: &Sweep) -> Vec<Arg> {
+        let of = |pick: &Pick| {
+            pick.largest.into_iter().chain(pick.taken.iter().map(|&(value, _)| value)).collect()
+        };
+        sweep.picks.iter().flat_map::<Vec<Arg>, _>(of).collect()
+    }
+
+    fn put(&self, data: Vec<f64>, index: Vec<f64>) -> Vec<f64> {
+        let mut out = vec![0.0; self.image.len()];
+        let index = (&index[..], self.small);
+        choice::put_reference((&data, self.small), index, &Self::ALONG, &mut out, self.image);
+        out
+    }
+
+    fn largest(&self, map: Vec<f64>) -> Vec<f64> {
+        let mut out = vec![0.0; self.len()];
+        choice::argmax_reference((&map, self.image), &Self::ALONG, &mut out, self.small);
+        out
+    }
+
+    fn take(&self, map: Vec<f64>, index: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; self.len()];
+        let index = (index, self.small);
+        choice::take_reference((&map, self.image), index, &Self::ALONG, &mut out, self.small);
+        out
     }
 }
 

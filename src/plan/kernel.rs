@@ -28,6 +28,8 @@ pub enum Arg {
     Load(usize),
     /// The result of `Sweep::program[k]`, an earlier instruction.
     Value(usize),
+    /// `Sweep::puts[k]` at this place.
+    Put(usize),
     /// The same number everywhere; executors round it to their element type.
     Number(f64),
 }
@@ -49,16 +51,38 @@ pub struct Sink {
     pub sum: Axes,
 }
 
+/// Zeros, but for the elements of `data` at the places in their 2×2 tiles that `index` names: an operand
+/// made where it is read, never stored. Both are [images, h/2, w/2, c], contiguous within a task (views
+/// without strides).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Put {
+    pub data: View,
+    pub index: View,
+}
+
+/// What a pool of 2×2 tiles takes out of a visit. Index and results as in [`Put`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pick {
+    /// The map whose largest elements are looked for; none: `index` is read.
+    pub largest: Option<Arg>,
+    pub index: View,
+    /// Maps, and where their elements at the places named go.
+    pub taken: Vec<(Arg, View)>,
+}
+
 /// One visit of a space: a small register program at each place, its sinks kept.
 ///
 /// The space has at least one axis. A sweep with one stored map is the plain form `Pointwise` (or a
-/// copy, with no instruction), one with one sum the plain form `Reduce`.
-#[derive(Clone, Debug, PartialEq)]
+/// copy, with no instruction), one with one sum the plain form `Reduce`. A sweep with puts or picks
+/// goes over [images, h, w, c].
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Sweep {
     pub space: Vec<usize>,
     pub loads: Vec<View>,
+    pub puts: Vec<Put>,
     pub program: Vec<Instruction>,
     pub sinks: Vec<Sink>,
+    pub picks: Vec<Pick>,
 }
 
 /// c[b, i, j] (+)= Σ_q a[b, i, q]·b[b, q, j]. Views have strides [batch axes..., row, column].
@@ -156,7 +180,11 @@ impl Kernel {
     /// Views read, in a fixed order.
     pub fn reads(&self) -> Vec<&View> {
         match &self.kind {
-            Kind::Sweep(s) => s.loads.iter().collect(),
+            Kind::Sweep(s) => {
+                let puts = s.puts.iter().flat_map(|put| [&put.data, &put.index]);
+                let given = s.picks.iter().filter(|pick| pick.largest.is_none());
+                s.loads.iter().chain(puts).chain(given.map(|pick| &pick.index)).collect()
+            }
             Kind::MatMul(m) => {
                 [&m.a, &m.b].into_iter().chain(m.accumulate.then_some(&m.c)).collect()
             }
@@ -171,7 +199,12 @@ impl Kernel {
     /// Views written, in a fixed order.
     pub fn writes(&self) -> Vec<&View> {
         match &self.kind {
-            Kind::Sweep(s) => s.sinks.iter().map(|sink| &sink.to).collect(),
+            Kind::Sweep(s) => {
+                let found = s.picks.iter().filter(|pick| pick.largest.is_some());
+                let taken = s.picks.iter().flat_map(|pick| pick.taken.iter().map(|(_, to)| to));
+                let sinks = s.sinks.iter().map(|sink| &sink.to);
+                sinks.chain(found.map(|pick| &pick.index)).chain(taken).collect()
+            }
             Kind::MatMul(m) => vec![&m.c],
             Kind::Conv(c) => vec![&c.to],
             Kind::Choose(c) => vec![&c.to],
@@ -184,7 +217,8 @@ impl Kernel {
         let one = match &self.kind {
             Kind::Sweep(s) => {
                 let sums = s.sinks.iter().filter(|sink| sink.sum.0 != 0).count();
-                size(&s.space) * (s.program.len() + sums) as u64
+                let choices = s.puts.len() + s.picks.iter().map(Pick::choices).sum::<usize>();
+                size(&s.space) * (s.program.len() + sums + choices) as u64
             }
             Kind::MatMul(m) => 2 * size(&m.batch) * (m.m * m.n * m.k) as u64,
             Kind::Conv(c) => c.flops(),
@@ -207,6 +241,7 @@ impl Kernel {
                 let sums = s.sinks.iter().filter(|sink| sink.sum.0 != 0).count();
                 let maps = s.sinks.len() - sums;
                 match (s.program.len(), maps, sums) {
+                    _ if s.has_tiles() => "sweep, pooling".into(),
                     (0, 1, 0) => "copy".into(),
                     (_, 1, 0) => "pointwise".into(),
                     (_, 0, 1) => "reduce".into(),
@@ -226,6 +261,19 @@ impl Kernel {
             },
             Kind::Random(_) => "random".into(),
         }
+    }
+}
+
+impl Sweep {
+    /// Whether tiles of a pool are part of it: the space is then [images, h, w, c].
+    pub fn has_tiles(&self) -> bool {
+        !self.puts.is_empty() || !self.picks.is_empty()
+    }
+}
+
+impl Pick {
+    fn choices(&self) -> usize {
+        self.largest.is_some() as usize + self.taken.len()
     }
 }
 

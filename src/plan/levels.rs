@@ -3,12 +3,14 @@
 //! A *sink* is stored: a sum, a product, a convolution, a choice, a map somebody needs whole. Every
 //! other pointwise map is *virtual*: recomputed in a register wherever it is read. A node's level
 //! counts the sinks before it on its longest path, so sinks of one level do not wait for each other,
-//! and those of one level and one space become one sweep (`sweep.rs`).
+//! and those of one level and one space become one sweep (`sweep.rs`). What `rides` (`ride.rs`) is part
+//! of sweeps too: a put is virtual like a pointwise map, an index and what is taken by it are sinks.
 
 use super::cut::{Cut, is_source};
 use super::graph::Graph;
 use super::views::ViewOf;
 use crate::op::{Op, Pointwise};
+use crate::shape::Shape;
 
 /// A virtual map with several readers is stored once recomputing it costs more than this many simple
 /// instructions. Measured best between 3 and 6 on the convolutional network, flat beyond.
@@ -23,7 +25,19 @@ pub struct Levels {
 }
 
 /// With `fuse` off every node is stored, in a level of its own: the plain plan.
-pub fn levels(graph: &Graph, views: &[Option<ViewOf>], cut: &Cut, fuse: bool) -> Levels {
+pub fn levels(
+    graph: &Graph,
+    views: &[Option<ViewOf>],
+    cut: &Cut,
+    fuse: bool,
+    rides: &[bool],
+) -> Levels {
+    // What visits the space of its first operand, or (a pointwise map) its own.
+    let visits = |id: usize| match graph.nodes[id].op {
+        Op::Pointwise(_) | Op::Sum(_) => true,
+        Op::ArgMax(_) | Op::Take(_) => rides[id],
+        _ => false,
+    };
     let n = graph.nodes.len();
     let users = graph.users();
     let mut is_output = vec![false; n];
@@ -46,16 +60,18 @@ pub fn levels(graph: &Graph, views: &[Option<ViewOf>], cut: &Cut, fuse: bool) ->
         }
         let same_visit = |reader: usize| {
             let same_stage = cut.stage[reader] == cut.stage[id] && !cut.task_sum[reader];
-            same_stage && matches!(graph.nodes[reader].op, Op::Pointwise(_) | Op::Sum(_))
+            same_stage && visits(reader)
         };
         cost[id] = match node.op {
             Op::Pointwise(op) => {
                 let virtual_inputs = node.inputs.iter().filter(|&&i| !levels.stored[i]);
                 price(op) + virtual_inputs.map(|&i| cost[i]).sum::<usize>()
             }
+            Op::Put(_) => 2,
             _ => 0,
         };
-        let pointwise = matches!(node.op, Op::Pointwise(_));
+        let is_put = matches!(node.op, Op::Put(_)) && rides[id];
+        let pointwise = matches!(node.op, Op::Pointwise(_)) || is_put;
         let several = users[id].len() > 1;
         levels.stored[id] = !pointwise
             || is_output[id]
@@ -66,18 +82,26 @@ pub fn levels(graph: &Graph, views: &[Option<ViewOf>], cut: &Cut, fuse: bool) ->
             cost[id] = 0;
         }
 
-        let sweeps = |id: usize| matches!(graph.nodes[id].op, Op::Pointwise(_) | Op::Sum(_));
         let inputs_level = node.inputs.iter().map(|&input| {
-            let rides_along = sweeps(id)
-                && levels.stored[input]
-                && matches!(graph.nodes[input].op, Op::Pointwise(_))
-                && cut.stage[input] == cut.stage[id];
-            // A map stored by the visit that this node is part of is at hand there.
-            levels.level[input] - rides_along as usize
+            let is_at_hand = match graph.nodes[input].op {
+                // A map stored by the visit that this node is part of is at hand there,
+                Op::Pointwise(_) => levels.stored[input],
+                Op::Put(_) => levels.stored[input] && rides[input],
+                // and so is the index it finds.
+                Op::ArgMax(_) => rides[input] && space(graph, input) == space(graph, id),
+                _ => false,
+            };
+            let same_visit = visits(id) && is_at_hand && cut.stage[input] == cut.stage[id];
+            levels.level[input] - same_visit as usize
         });
         levels.level[id] = inputs_level.max().unwrap_or(0) + levels.stored[id] as usize;
     }
     levels
+}
+
+/// The shape that a sum or choice goes over: its first operand's.
+fn space(graph: &Graph, id: usize) -> Shape {
+    graph.nodes[graph.nodes[id].inputs[0]].shape
 }
 
 /// In simple instructions, as measured on `cpu`.

@@ -17,6 +17,7 @@ pub struct Lowering<'g> {
     pub views: &'g [Option<ViewOf>],
     pub cut: &'g Cut,
     pub levels: &'g Levels,
+    pub rides: &'g [bool],
     pub memory: Memory,
     pub buffers: Vec<Buffer>,
     pub buffer_of: Vec<Option<BufferId>>,
@@ -31,11 +32,23 @@ impl<'g> Lowering<'g> {
         views: &'g [Option<ViewOf>],
         cut: &'g Cut,
         levels: &'g Levels,
+        rides: &'g [bool],
         memory: Memory,
     ) -> Self {
         let buffer_of = vec![None; graph.nodes.len()];
-        let (buffers, kernels, segments, constants) = (vec![], vec![], vec![], vec![]);
-        Self { graph, views, cut, levels, memory, buffers, buffer_of, kernels, segments, constants }
+        Self {
+            graph,
+            views,
+            cut,
+            levels,
+            rides,
+            memory,
+            buffers: vec![],
+            buffer_of,
+            kernels: vec![],
+            segments: vec![],
+            constants: vec![],
+        }
     }
 
     pub fn shape(&self, id: usize) -> Shape {
@@ -90,6 +103,13 @@ impl<'g> Lowering<'g> {
                     let space = self.shape(self.graph.nodes[id].inputs[0]);
                     spaces.entry(space).or_default().push(id);
                 }
+                Op::Put(_) if self.rides[id] => {
+                    spaces.entry(self.shape(id)).or_default().push(id);
+                }
+                Op::ArgMax(_) | Op::Take(_) if self.rides[id] => {
+                    let space = self.shape(self.graph.nodes[id].inputs[0]);
+                    spaces.entry(space).or_default().push(id);
+                }
                 _ => self.single(id),
             }
         }
@@ -141,7 +161,10 @@ impl<'g> Lowering<'g> {
             }
             _ => {}
         }
-        self.buffers.push(Buffer { len, tasks, place: Place::Own, node: id });
+        // An index that rides is read by sweeps alone, as whole numbers below 4.
+        let index = self.rides[id] && matches!(self.graph.nodes[id].op, Op::ArgMax(_));
+        let element_bytes = if index { 1 } else { 4 };
+        self.buffers.push(Buffer { len, tasks, element_bytes, place: Place::Own, node: id });
         self.buffer_of[id] = Some(buffer);
         buffer
     }
@@ -167,7 +190,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// A view of contiguous elements: no strides but the task axis'.
-    fn plain(&mut self, id: usize) -> View {
+    pub fn plain(&mut self, id: usize) -> View {
         let view = self.view_of(id);
         debug_assert!(view.is_contiguous_per_task(self.shape(id)));
         let buffer = self.buffer(view.root);
@@ -329,7 +352,8 @@ impl<'g> Lowering<'g> {
             let len = shape.len() / shape.tasks();
             let buffer = self.buffers.len();
             let tasks = shape.tasks();
-            self.buffers.push(Buffer { len, tasks, place: Place::Own, node: input });
+            let element_bytes = 4;
+            self.buffers.push(Buffer { len, tasks, element_bytes, place: Place::Own, node: input });
             SweepBuilder::copy_to(self, buffer, shape, &view, true);
             buffer
         };

@@ -31,9 +31,9 @@ pub fn assign(
         let (start, end) = life[b].expect("filtered");
         let buffer = &mut buffers[b];
         buffer.place = if worker[b] {
-            Place::Worker { offset: workers.place(buffer.len, start, end) }
+            Place::Worker { offset: workers.place(buffer.words(1), start, end) }
         } else {
-            Place::Shared { offset: shared.place(buffer.len * buffer.tasks, start, end) }
+            Place::Shared { offset: shared.place(buffer.words(buffer.tasks), start, end) }
         };
     }
     (shared.len, workers.len)

@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod levels;
 mod lower;
 mod memory;
+pub mod ride;
 pub mod simplify;
 mod sweep;
 pub mod twin;
@@ -40,9 +41,18 @@ pub struct Buffer {
     pub len: usize,
     /// The size of its task axis.
     pub tasks: usize,
+    /// Of one element: 4, or 1 for an index that only sweeps read (0 to 3).
+    pub element_bytes: usize,
     pub place: Place,
     /// The tape's node it holds.
     pub node: usize,
+}
+
+impl Buffer {
+    /// Places of four bytes that `tasks` of its tasks take.
+    pub fn words(&self, tasks: usize) -> usize {
+        (self.len * tasks * self.element_bytes).div_ceil(4)
+    }
 }
 
 /// How memory is laid out.
@@ -102,7 +112,7 @@ pub struct Passes {
     pub views: bool,
     /// Segments along the task axis.
     pub cut: bool,
-    /// Virtual maps, levels and sweeps.
+    /// Virtual maps, levels and sweeps, which pools ride in.
     pub fuse: bool,
 }
 
@@ -149,8 +159,12 @@ impl Plan {
         }
         let (graph, views) = views::resolve(graph, passes.views);
         let cut = if passes.cut { cut::cut(&graph) } else { cut::whole(&graph) };
-        let levels = levels::levels(&graph, &views, &cut, passes.fuse);
-        let mut low = lower::Lowering::new(&graph, &views, &cut, &levels, memory);
+        // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
+        let ride = passes.fuse && memory == Memory::PerWorker;
+        let rides =
+            if ride { ride::riders(&graph, &views, &cut) } else { vec![false; views.len()] };
+        let levels = levels::levels(&graph, &views, &cut, passes.fuse, &rides);
+        let mut low = lower::Lowering::new(&graph, &views, &cut, &levels, &rides, memory);
         low.run();
 
         let mut inputs = vec![None; slots.len()];
@@ -164,8 +178,8 @@ impl Plan {
         let pairs = state.iter().map(|&(output, slot)| {
             let input = *inputs[slot].get_or_insert_with(|| {
                 // State that nothing reads back still has to stand somewhere.
-                let Buffer { len, tasks, .. } = buffers[results[output]];
-                buffers.push(Buffer { len, tasks, place: Place::Own, node: usize::MAX });
+                let like = buffers[results[output]].clone();
+                buffers.push(Buffer { place: Place::Own, node: usize::MAX, ..like });
                 buffers.len() - 1
             });
             (results[output], input)
@@ -198,7 +212,7 @@ impl Plan {
     /// Bytes of everything this plan stores outside the workers' arenas, and of one worker's arena.
     pub fn bytes(&self) -> (u64, u64) {
         let own = self.buffers.iter().filter(|b| b.place == Place::Own);
-        let own: usize = own.map(|b| b.len * b.tasks).sum();
+        let own: usize = own.map(|b| b.words(b.tasks)).sum();
         (4 * (own + self.shared_len) as u64, 4 * self.worker_len as u64)
     }
 

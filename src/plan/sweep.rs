@@ -2,7 +2,7 @@
 //!
 //! The program is collected from the sinks backwards: a virtual map is an instruction, everything
 //! stored a load with strides. Then axes that every view crosses alike are merged, so that a kernel
-//! sees `[rows, channels]` rather than `[images, height, width, channels]`.
+//! sees `[rows, channels]` rather than `[images, height, width, channels]`, unless a pool's tiles ride.
 
 use super::kernel::*;
 use super::lower::Lowering;
@@ -27,17 +27,37 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
         if space.is_empty() {
             space.push(1); // a space has at least one axis
         }
-        let sweep = Sweep { space, loads: vec![], program: vec![], sinks: vec![] };
+        let sweep = Sweep { space, ..Sweep::default() };
         Self { lowering, shape, local, sweep, known: HashMap::new(), sinks: vec![] }
     }
 
-    /// One sweep with a sink for each of `ids`: pointwise maps, sums and copies over `shape`.
+    /// One sweep with a sink for each of `ids`: pointwise maps, sums, copies and riding choices over `shape`.
     pub fn build(lowering: &'l mut Lowering<'g>, shape: Shape, ids: &[usize]) {
         let local = lowering.is_local(ids[0]);
         let mut this = Self::new(lowering, shape, local);
         this.sinks = ids.to_vec();
+        // The pick that finds each index.
+        let mut finds: HashMap<usize, usize> = HashMap::new();
         for &id in ids {
             let node = this.lowering.graph.nodes[id].clone();
+            match node.op {
+                Op::ArgMax(_) => {
+                    let largest = Some(this.value(node.inputs[0]));
+                    let index = this.lowering.plain(id);
+                    finds.insert(id, this.sweep.picks.len());
+                    this.sweep.picks.push(Pick { largest, index, taken: vec![] });
+                    continue;
+                }
+                Op::Take(_) => {
+                    let value = this.value(node.inputs[0]);
+                    let found = finds.get(&node.inputs[1]).copied();
+                    let pick = found.unwrap_or_else(|| this.given_index(node.inputs[1]));
+                    let to = this.lowering.plain(id);
+                    this.sweep.picks[pick].taken.push((value, to));
+                    continue;
+                }
+                _ => {}
+            }
             let (value, axes) = match node.op {
                 Op::Sum(axes) => (this.value(node.inputs[0]), axes),
                 Op::Detach => (this.value(node.inputs[0]), Axes(0)),
@@ -50,6 +70,16 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
             this.sweep.sinks.push(Sink { value, to, sum });
         }
         this.finish();
+    }
+
+    /// The pick that reads an index found before.
+    fn given_index(&mut self, id: usize) -> usize {
+        let index = self.lowering.plain(id);
+        let known = self.sweep.picks.iter().position(|p| p.largest.is_none() && p.index == index);
+        known.unwrap_or_else(|| {
+            self.sweep.picks.push(Pick { largest: None, index, taken: vec![] });
+            self.sweep.picks.len() - 1
+        })
     }
 
     /// The copy of a strided view into node `id`, row-major.
@@ -153,6 +183,12 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
                 let args = node.inputs.iter().map(|&input| self.value(input)).collect();
                 self.instruction(op, args)
             }
+            Op::Put(_) if here && self.lowering.rides[id] => {
+                let (data, index) = (node.inputs[0], node.inputs[1]);
+                let (data, index) = (self.lowering.plain(data), self.lowering.plain(index));
+                self.sweep.puts.push(Put { data, index });
+                Arg::Put(self.sweep.puts.len() - 1)
+            }
             _ => self.operand(id),
         };
         self.known.insert(id, arg);
@@ -171,9 +207,16 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
     }
 }
 
-/// Drops axes of size 1 and merges neighbours that every view crosses in one step.
+/// Drops axes of size 1 and merges neighbours that every view crosses in one step. Where tiles ride, the
+/// last four axes stay: [images, h, w, c].
 fn merge_axes(sweep: &mut Sweep) {
     let sums: Vec<Axes> = sweep.sinks.iter().map(|sink| sink.sum).collect();
+    if sweep.has_tiles() {
+        let n = sweep.space.len();
+        debug_assert!(sweep.space[..n - 4].iter().all(|&size| size == 1), "one task");
+        let groups: Vec<(usize, usize)> = (n - 4..n).map(|k| (sweep.space[k], k)).collect();
+        return sweep.keep(&groups, &sums);
+    }
     let summed = |axis: usize| -> Vec<bool> { sums.iter().map(|sum| sum.has(axis)).collect() };
     let views: Vec<&View> =
         sweep.loads.iter().chain(sweep.sinks.iter().map(|sink| &sink.to)).collect();
@@ -193,14 +236,20 @@ fn merge_axes(sweep: &mut Sweep) {
     if groups.is_empty() {
         groups.push((1, 0));
     }
-    let pick = |view: &mut View| {
-        view.strides = groups.iter().map(|&(_, axis)| view.strides[axis]).collect();
-    };
-    sweep.loads.iter_mut().for_each(pick);
-    for (sink, old) in sweep.sinks.iter_mut().zip(&sums) {
-        sink.view_mut(&groups, *old);
+    sweep.keep(&groups, &sums);
+}
+
+impl Sweep {
+    /// New axes, each of a size and with the strides of an old axis.
+    fn keep(&mut self, groups: &[(usize, usize)], sums: &[Axes]) {
+        for view in &mut self.loads {
+            view.strides = groups.iter().map(|&(_, axis)| view.strides[axis]).collect();
+        }
+        for (sink, old) in self.sinks.iter_mut().zip(sums) {
+            sink.view_mut(groups, *old);
+        }
+        self.space = groups.iter().map(|&(size, _)| size).collect();
     }
-    sweep.space = groups.iter().map(|&(size, _)| size).collect();
 }
 
 impl Sink {

@@ -14,16 +14,20 @@ pub(super) struct Assembler<'s> {
     /// Where each instruction's result stands.
     place: Vec<Option<Operand>>,
     gathered: Vec<Option<usize>>,
+    /// The register of each put.
+    puts: Vec<usize>,
     last_use: Vec<usize>,
     free: Vec<usize>,
     registers: usize,
 }
 
 impl<'s> Assembler<'s> {
+    /// The steps and how many registers they need, of which a row of a pool takes `pooled_row`.
     pub(super) fn assemble(
         sweep: &'s Sweep,
         loads: &[Strided],
         sinks: &[SinkCode],
+        pooled_row: usize,
     ) -> (Vec<Step>, usize) {
         let n = sweep.program.len();
         // A product read by one sum or one addition is done there.
@@ -35,6 +39,10 @@ impl<'s> Assembler<'s> {
         };
         sweep.program.iter().flat_map(|i| &i.args).for_each(|&arg| count(arg));
         sweep.sinks.iter().for_each(|sink| count(sink.value));
+        let picked = sweep.picks.iter().flat_map(|pick| {
+            pick.largest.into_iter().chain(pick.taken.iter().map(|&(value, _)| value))
+        });
+        picked.clone().for_each(&mut count);
         let single_product = |arg: Arg| match arg {
             Arg::Value(k) if uses[k] == 1 && sweep.program[k].op == Pointwise::Mul => Some(k),
             _ => None,
@@ -97,11 +105,17 @@ impl<'s> Assembler<'s> {
                 }
             }
         }
+        for arg in picked {
+            if let Arg::Value(k) = arg {
+                last_use[k] = n;
+            }
+        }
         let mut this = Self {
             sweep,
             steps: vec![],
             place: vec![None; n],
             gathered: vec![None; sweep.loads.len()],
+            puts: vec![],
             last_use,
             free: vec![],
             registers: 0,
@@ -113,6 +127,11 @@ impl<'s> Assembler<'s> {
                 this.gathered[load] = Some(register);
                 this.steps.push(Step::Gather { load, register });
             }
+        }
+        for at in 0..sweep.puts.len() {
+            let register = this.register();
+            this.puts.push(register);
+            this.steps.push(Step::Put { at, register });
         }
         for i in (0..n).filter(|&i| !absorbed[i]) {
             let inputs = operands_of(i);
@@ -126,7 +145,47 @@ impl<'s> Assembler<'s> {
         for (s, sink) in sweep.sinks.iter().enumerate() {
             this.sink(s, sink, summed[s], &sinks[s], &home);
         }
+        this.picks(loads, pooled_row);
         (this.steps, this.registers)
+    }
+
+    /// The steps of picks, after everything they read.
+    fn picks(&mut self, loads: &[Strided], pooled_row: usize) {
+        let mut at = self.sweep.puts.len();
+        for pick in &self.sweep.picks {
+            if let Some(value) = pick.largest {
+                let map = self.map(value, loads);
+                // Where the map itself is taken, the best so far is kept there.
+                let taken = pick.taken.iter().position(|&(taken, _)| taken == value);
+                let kept = taken.is_none().then_some(self.registers);
+                if kept.is_some() {
+                    self.registers += pooled_row;
+                }
+                self.steps.push(Step::Largest { map, at: at + taken.unwrap_or(0), kept });
+            }
+            for (k, &(value, _)) in pick.taken.iter().enumerate() {
+                if pick.largest != Some(value) {
+                    let map = self.map(value, loads);
+                    self.steps.push(Step::Take { map, at: at + k });
+                }
+            }
+            at += pick.taken.len().max(1);
+        }
+    }
+
+    /// An operand whose lanes and rows stand in memory.
+    fn map(&mut self, arg: Arg, loads: &[Strided]) -> Operand {
+        let operand = self.operand(arg);
+        match operand {
+            Operand::Register(_) | Operand::Sink(_) => operand,
+            Operand::Load(k) if loads[k].lane == 1 && loads[k].row > 0 => operand,
+            _ => {
+                let to = Operand::Register(self.register());
+                let args = [operand, Operand::Number(0.0), Operand::Number(0.0)];
+                self.steps.push(Step::Run { op: BlockOp::Copy, args, to });
+                to
+            }
+        }
     }
 
     fn register(&mut self) -> usize {
@@ -141,6 +200,7 @@ impl<'s> Assembler<'s> {
             Arg::Number(n) => Operand::Number(n as f32),
             Arg::Load(k) => self.gathered[k].map_or(Operand::Load(k), Operand::Register),
             Arg::Value(k) => self.place[k].expect("instructions stand in order"),
+            Arg::Put(k) => Operand::Register(self.puts[k]),
         }
     }
 

@@ -58,6 +58,26 @@ impl Lanes for F32x8 {
 
     /// Pairs of rows are interleaved, then pairs of pairs, then the two 128-bit halves are exchanged.
     #[inline(always)]
+    unsafe fn load_bytes(p: *const u8, n: usize) -> Self {
+        unsafe {
+            let mut bytes = [0u8; 8];
+            std::ptr::copy_nonoverlapping(p, bytes.as_mut_ptr(), n);
+            let bytes = _mm_loadl_epi64(bytes.as_ptr() as *const __m128i);
+            Self(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, n: usize) {
+        unsafe {
+            let whole = _mm256_cvtps_epi32(self.0);
+            let (low, high) = (_mm256_castsi256_si128(whole), _mm256_extracti128_si256::<1>(whole));
+            let halves = _mm_packus_epi32(low, high);
+            let mut bytes = [0u8; 8];
+            _mm_storel_epi64(bytes.as_mut_ptr() as *mut __m128i, _mm_packus_epi16(halves, halves));
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), p, n);
+        }
+    }
+    #[inline(always)]
     unsafe fn transpose(
         src: *const f32,
         src_pitch: usize,

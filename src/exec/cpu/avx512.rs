@@ -42,6 +42,20 @@ impl Lanes for F32x16 {
         unsafe { _mm512_mask_storeu_ps(p, first(n), self.0) }
     }
 
+    #[inline(always)]
+    unsafe fn load_bytes(p: *const u8, n: usize) -> Self {
+        unsafe {
+            let bytes = _mm_maskz_loadu_epi8(first(n), p as *const i8);
+            Self(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, n: usize) {
+        unsafe {
+            _mm512_mask_cvtepi32_storeu_epi8(p as *mut i8, first(n), _mm512_cvtps_epi32(self.0))
+        }
+    }
+
     /// Pairs of rows are interleaved, then pairs of pairs, then the four 128-bit lanes are exchanged.
     #[inline(always)]
     unsafe fn transpose(

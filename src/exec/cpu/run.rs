@@ -90,7 +90,7 @@ impl Cpu {
         let own: Vec<Floats> = plan
             .buffers
             .iter()
-            .map(|b| Floats::new(if b.place == Place::Own { b.len * b.tasks } else { 0 }))
+            .map(|b| Floats::new(if b.place == Place::Own { b.words(b.tasks) } else { 0 }))
             .collect();
         for (buffer, values) in &plan.constants {
             for (i, &value) in values.iter().enumerate() {

@@ -47,6 +47,28 @@ pub trait Lanes:
     /// # Safety
     /// `p` is writable for `n` floats.
     unsafe fn store_n(self, p: *mut f32, n: usize);
+    /// `n <= N` bytes as numbers, zeros in the other lanes.
+    /// # Safety
+    /// `p` is readable for `n` bytes; the instruction set is there.
+    #[inline(always)]
+    unsafe fn load_bytes(p: *const u8, n: usize) -> Self {
+        let mut lanes = [0.0f32; 16];
+        for (i, lane) in lanes.iter_mut().enumerate().take(n.min(Self::N)) {
+            *lane = unsafe { *p.add(i) } as f32;
+        }
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+    /// The first `n <= N` lanes, whole numbers from 0 to 127, as bytes.
+    /// # Safety
+    /// `p` is writable for `n` bytes.
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, n: usize) {
+        let mut lanes = [0.0f32; 16];
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        for (i, lane) in lanes.iter().enumerate().take(n.min(Self::N)) {
+            unsafe { *p.add(i) = *lane as u8 };
+        }
+    }
     /// The block of `rows` x `cols` (each at most `N`) at `src`, rows `src_pitch` apart, to `dst`, rows and
     /// columns exchanged; nothing else is touched.
     /// # Safety

@@ -3,7 +3,8 @@
 //! The space's last two axes are *rows* and *lanes*; a block is as many rows as make about a thousand
 //! floats, so that registers (one block each) stay in the first cache. Operands are read where they
 //! stand: a map, a vector of lanes, one value a row, a number. Sums add into their place block by
-//! block. Whatever has another stride in its lanes is gathered into a register first.
+//! block. Whatever has another stride in its lanes is gathered into a register first. Where a pool's tiles
+//! ride, rows are the pixels of one image row, and a block starts at an even one (`tiles.rs`).
 
 use super::assemble::Assembler;
 use super::block::{self, Arg as BlockArg, BlockOp};
@@ -11,6 +12,7 @@ use super::copy;
 use super::isa::Isa;
 use super::sums;
 use super::table::{At, Table};
+use super::tiles::{self, Stretch};
 use crate::plan::kernel::Sweep;
 
 /// Floats of one register: 4 KiB, so that a handful stays in the first cache (512 was slower with
@@ -43,6 +45,22 @@ pub(super) enum Step {
     Scatter {
         register: usize,
         sink: usize,
+    },
+    /// A pool's elements put back into a row of zeros. `at` counts in `SweepCode::pooled`.
+    Put {
+        at: usize,
+        register: usize,
+    },
+    /// The largest elements of the tiles so far, kept where `at` says or in a row of registers.
+    Largest {
+        map: Operand,
+        at: usize,
+        kept: Option<usize>,
+    },
+    /// What the index names.
+    Take {
+        map: Operand,
+        at: usize,
     },
     /// Σ a·b over rows, lanes or both, added to the sink.
     Sum {
@@ -79,6 +97,8 @@ pub struct SweepCode {
     lanes: usize,
     loads: Vec<Strided>,
     sinks: Vec<SinkCode>,
+    /// Indices of a pool, each with what is read or written by it: the puts, then each pick's taken.
+    pooled: Vec<(At, Option<At>)>,
     steps: Vec<Step>,
     pub registers: usize,
     block_rows: usize,
@@ -113,10 +133,28 @@ impl SweepCode {
                     .collect(),
             })
             .collect();
-        let block_lanes = lanes.min(BLOCK);
-        let block_rows = (BLOCK / block_lanes).clamp(1, rows);
-        let (steps, registers) = Assembler::assemble(sweep, &loads, &sinks);
-        Self { outer, rows, lanes, loads, sinks, steps, registers, block_rows, block_lanes }
+        let tiles = sweep.has_tiles();
+        let block_lanes = lanes.min(if tiles { BLOCK / 2 } else { BLOCK });
+        let mut block_rows = (BLOCK / block_lanes).clamp(1, rows);
+        if tiles && block_rows < rows {
+            // Equal stretches that begin with a tile.
+            let stretches = rows.div_ceil(block_rows & !1);
+            block_rows = rows.div_ceil(stretches).next_multiple_of(2);
+        }
+        let pooled_row = (rows / 2 * lanes).div_ceil(BLOCK);
+        let (steps, registers) = Assembler::assemble(sweep, &loads, &sinks, pooled_row);
+        let mut pooled = vec![];
+        for put in &sweep.puts {
+            pooled.push((table.at(&put.index), Some(table.at(&put.data))));
+        }
+        for pick in &sweep.picks {
+            let index = table.at(&pick.index);
+            pooled.extend(pick.taken.iter().map(|(_, to)| (index, Some(table.at(to)))));
+            if pick.taken.is_empty() {
+                pooled.push((index, None));
+            }
+        }
+        Self { outer, rows, lanes, loads, sinks, pooled, steps, registers, block_rows, block_lanes }
     }
 
     /// Sizes of the axis that chunks are cut along: the first of the space.
@@ -177,6 +215,11 @@ impl SweepCode {
             scratch
                 .loads
                 .extend(self.loads.iter().map(|l| table.pointer(&l.at, task) as *const f32));
+            scratch.pooled.clear();
+            for (index, data) in &self.pooled {
+                let data = data.as_ref().map_or(std::ptr::null_mut(), |at| table.pointer(at, task));
+                scratch.pooled.push((table.byte_pointer(index, task), data));
+            }
             scratch.sinks.clear();
             for (i, sink) in self.sinks.iter().enumerate() {
                 let pointer = partial(i).unwrap_or_else(|| table.pointer(&sink.view.at, task));
@@ -193,7 +236,7 @@ impl SweepCode {
                 } else {
                     ((from, to), (0, self.lanes))
                 };
-                return self.plane(isa, registers, scratch, rows, lanes);
+                return self.plane(isa, registers, scratch, [0; 2], rows, lanes);
             }
             // Outer axes: the first from..to, the others whole.
             let rest: usize = self.outer[1..].iter().product();
@@ -215,18 +258,20 @@ impl SweepCode {
                     }
                 };
                 moved(scratch, 1);
-                self.plane(isa, registers, scratch, (0, self.rows), (0, self.lanes));
+                let line = [at[0], at[1]];
+                self.plane(isa, registers, scratch, line, (0, self.rows), (0, self.lanes));
                 moved(scratch, -1);
             }
         }
     }
 
-    /// One plane of rows and lanes, block by block.
+    /// One plane of rows and lanes, block by block. `line`: image and row of it where tiles ride.
     unsafe fn plane(
         &self,
         isa: Isa,
         registers: *mut f32,
         pointers: &mut Pointers,
+        line: [usize; 2],
         rows: (usize, usize),
         lanes: (usize, usize),
     ) {
@@ -236,7 +281,7 @@ impl SweepCode {
             let mut lane = lanes.0;
             while lane < lanes.1 {
                 let width = self.block_lanes.min(lanes.1 - lane);
-                unsafe { self.block(isa, registers, pointers, row, lane, height, width) };
+                unsafe { self.block(isa, registers, pointers, line, row, lane, height, width) };
                 lane += width;
             }
             row += height;
@@ -250,6 +295,7 @@ impl SweepCode {
         isa: Isa,
         registers: *mut f32,
         pointers: &Pointers,
+        line: [usize; 2],
         row: usize,
         lane: usize,
         height: usize,
@@ -280,6 +326,10 @@ impl SweepCode {
                     }
                 }
             };
+            let map = |operand: Operand| match arg(operand) {
+                BlockArg::Map(p, pitch) => (p, pitch),
+                _ => unreachable!("the assembler makes maps of what tiles read"),
+            };
             for step in &self.steps {
                 match *step {
                     Step::Gather { load, register: r } => {
@@ -299,6 +349,29 @@ impl SweepCode {
                         };
                         let args = [arg(args[0]), arg(args[1]), arg(args[2])];
                         block::pointwise(isa, op, dst, pitch, args, height, width);
+                    }
+                    Step::Put { at, register: r } => {
+                        let (stretch, place) = self.stretch(line, row, lane, height, width, width);
+                        let (index, data) = pointers.pooled[at];
+                        let (index, data) = (index.wrapping_add(place), data.wrapping_add(place));
+                        tiles::put(isa, stretch, data, index, register(r));
+                    }
+                    Step::Largest { map: from, at, kept } => {
+                        let (p, pitch) = map(from);
+                        let (stretch, place) = self.stretch(line, row, lane, height, width, pitch);
+                        let (index, best) = pointers.pooled[at];
+                        let best = match kept {
+                            Some(r) => register(r).wrapping_add(row / 2 * self.lanes + lane),
+                            None => best.wrapping_add(place),
+                        };
+                        tiles::largest(isa, stretch, p, best, index.wrapping_add(place));
+                    }
+                    Step::Take { map: from, at } => {
+                        let (p, pitch) = map(from);
+                        let (stretch, place) = self.stretch(line, row, lane, height, width, pitch);
+                        let (index, to) = pointers.pooled[at];
+                        let (index, to) = (index.wrapping_add(place), to.wrapping_add(place));
+                        tiles::take(isa, stretch, p, index, to);
                     }
                     Step::Scatter { register: r, sink } => {
                         let v = &self.sinks[sink].view;
@@ -355,6 +428,27 @@ impl SweepCode {
     }
 }
 
+impl SweepCode {
+    /// The part of an image row that a block is, and where its tiles begin in everything pooled.
+    #[inline]
+    fn stretch(
+        &self,
+        [image, y]: [usize; 2],
+        x: usize,
+        lane: usize,
+        pixels: usize,
+        lanes: usize,
+        pitch: usize,
+    ) -> (Stretch, usize) {
+        let (down, across) = (self.outer[1] / 2, self.rows / 2);
+        // The last row or column of an odd image belongs to no tile.
+        let tiles = if y / 2 < down { across.min((x + pixels) / 2) - x / 2 } else { 0 };
+        let place = ((image * down + y / 2) * across + x / 2) * self.lanes + lane;
+        let (lower, pooled_pitch) = (y % 2 == 1, self.lanes);
+        (Stretch { lower, tiles, pixels, lanes, pitch, pooled_pitch }, place)
+    }
+}
+
 /// Zeroes the places of a sum that part `from..to` of the first axis adds to.
 unsafe fn zero_part(sink: &SinkCode, pointer: *mut f32, from: usize, to: usize) {
     // The first axis is not summed, so it is the first of the result's axes.
@@ -382,4 +476,5 @@ unsafe fn zero(to: *mut f32, axes: &[(usize, isize)]) {
 pub struct Pointers {
     loads: Vec<*const f32>,
     sinks: Vec<*mut f32>,
+    pooled: Vec<(*mut u8, *mut f32)>,
 }

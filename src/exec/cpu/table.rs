@@ -49,6 +49,16 @@ impl Table {
         self.base[buffer]
     }
 
+    /// As [`Table::pointer`] for a buffer of bytes.
+    ///
+    /// # Safety
+    /// As [`Table::pointer`].
+    #[inline]
+    pub unsafe fn byte_pointer(&self, at: &At, task: usize) -> *mut u8 {
+        let base = unsafe { *self.base.get_unchecked(at.buffer) } as *mut u8;
+        base.wrapping_add(at.offset + task * at.task_stride)
+    }
+
     pub fn swap(&mut self, a: BufferId, b: BufferId) {
         self.base.swap(a, b);
     }

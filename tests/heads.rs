@@ -356,3 +356,164 @@ fn three_heads_learn_eight_pictures_by_heart() {
         assert!((i + 2) % 3 == 0 || right > 1000, "picture {i}: {right} of 1024 pixels");
     }
 }
+
+#[test]
+fn boxes_come_back_from_a_grid_as_they_went_in() {
+    let grid = Grid { image: [32, 48], cells: [4, 8], classes: 3 };
+    let object = |class, bounds| Labelled { class, bounds };
+    let objects = [object(2, [3.0, 4.0, 20.0, 9.0]), object(0, [30.0, 20.0, 47.0, 31.0])];
+    // As an answer: certain where the target is 1, impossible elsewhere.
+    let answer = |objects: &[Labelled]| -> Vec<f32> {
+        let cell = |t: &[f32]| {
+            let classes = t[..3].iter().map(|&y| if y > 0.5 { 9.0 } else { -9.0 });
+            classes.chain(t[3..7].iter().copied()).collect::<Vec<f32>>()
+        };
+        grid.encode(objects).chunks(8).flat_map(cell).collect()
+    };
+    let mut found = grid.decode(&answer(&objects), 0.5, 0.5);
+    found.sort_by_key(|d| 2 - d.class);
+    assert_eq!(found.len(), 2);
+    for (d, o) in found.iter().zip(&objects) {
+        assert_eq!(d.class, o.class);
+        // Pixels by f32 logarithms and back.
+        assert!(d.bounds.iter().zip(o.bounds).all(|(a, b)| (a - b).abs() < 1e-4), "{d:?}, {o:?}");
+    }
+    // One cell, two objects: the larger stays, the other's class is not counted there.
+    let shared = grid.encode(&[object(1, [1.0, 1.0, 5.0, 5.0]), object(0, [0.0, 0.0, 6.0, 7.0])]);
+    assert_eq!(shared[..3], [1.0, -1.0, 0.0]);
+    assert_eq!(shared[7], 1.0);
+    assert!(shared[8..].iter().all(|&v| v == 0.0));
+    // Without an area, inside out, or with its centre outside: nothing.
+    let none = [[5.0, 5.0, 5.0, 9.0], [9.0, 5.0, 5.0, 9.0], [40.0, 0.0, 60.0, 9.0]];
+    let none: Vec<Labelled> = none.into_iter().map(|bounds| object(0, bounds)).collect();
+    assert!(grid.encode(&none).iter().all(|&v| v == 0.0));
+}
+
+#[test]
+fn whatever_a_network_answers_boxes_lie_in_the_picture() {
+    let grid = Grid { image: [16, 16], cells: [1, 2], classes: 1 };
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    for broken in [[nan, 0.0, 0.0, 0.0, 0.0], [9.0, nan, 0.0, 0.0, 0.0], [9.0, 0.0, 0.0, nan, 0.0]]
+    {
+        let answer = [broken, [-9.0, 0.0, 0.0, 0.0, 0.0]].concat();
+        assert_eq!(grid.decode(&answer, 0.5, 0.5), []);
+    }
+    let answer = [[9.0, 0.0, 0.0, inf, 500.0], [9.0, 900.0, -900.0, 1.0, 1.0]].concat();
+    for d in grid.decode(&answer, 0.5, 0.5) {
+        assert!(d.bounds.iter().all(|v| (0.0..=16.0).contains(v)), "{d:?}");
+    }
+}
+
+#[test]
+fn suppression_keeps_the_surest_of_a_class() {
+    let found = |class, left: f32, score| Detection {
+        class,
+        score,
+        bounds: [left, 0.0, left + 10.0, 10.0],
+    };
+    let all = vec![found(0, 2.0, 0.6), found(0, 0.0, 0.9), found(1, 0.0, 0.5), found(0, 4.0, 0.7)];
+    // 2 of 10 pixels off: 8/12; 4 off: 6/14, below one half; so 0.9 removes 0.6 and leaves 0.7.
+    let kept: Vec<f32> = suppress(all, 0.5).iter().map(|d| d.score).collect();
+    assert_eq!(kept, [0.9, 0.7, 0.5]);
+    assert_eq!(overlap([0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]), 1.0 / 7.0);
+    assert_eq!(overlap([0.0; 4], [0.0; 4]), 0.0);
+}
+
+/// What a new domain starts from is what the mixture of all known ones says, and the table of the new one is a
+/// parameter like any other.
+#[test]
+fn a_new_domain_begins_at_the_mixture_of_the_known_ones() {
+    for trunk in trunks() {
+        let net = network(trunk, EMBEDDING);
+        let mut weights = Weights::init(&net.spec(), 3);
+        for w in weights.0.iter_mut().filter(|w| w.name.ends_with("film/weight")) {
+            w.values = values(w.values.len(), 5); // a new network's are 0
+        }
+        let (new, fresh) = (net.for_new_domain(), weights.for_new_domain());
+        assert_eq!(fresh.get("embedding/table").unwrap().shape.dims(), [1, 1, 2]);
+        let tape = Tape::new();
+        let pictures: Vec<f64> = values(2 * 17 * 12 * 3, 6).into_iter().map(f64::from).collect();
+        let x = tape.data([1, 2, 17, 12, 3], &pictures);
+        let (old, new_weights) =
+            (Params::constants(&tape, &weights), Params::constants(&tape, &fresh));
+        let third = tape.filled(1.0 / 3.0, [1, 2, 3]);
+        let answers = [
+            net.answer(&old, x, Some(third)),
+            net.answer(&old, x, None),
+            new.answer(&new_weights, x, Some(tape.filled(1.0, [1, 2, 1]))),
+            net.answer(&old, x, Some(tape.data([1, 1, 3], &[1.0, 0.0, 0.0]).expand([1, 2, 3]))),
+        ];
+        let found = evaluate(&tape, &[], &answers.map(|a| a.heads[0]));
+        for (k, other) in found[1..].iter().enumerate() {
+            let off = found[0].iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            // The mean row in f32 against the sum of thirds in f64; another domain is another answer.
+            assert!(if k < 2 { off < 1e-5 } else { off > 1e-2 }, "{k}: {off}");
+        }
+    }
+}
+
+#[test]
+fn losses_are_their_definitions_and_a_perfect_student_has_no_distance() {
+    use metatape::loss::*;
+    let tape = Tape::new();
+    let z = tape.data([1, 1, 4], &[0.3, -0.7, 2e4, 1.5]);
+    let y = tape.data([1, 1, 4], &[1.0, 0.0, 1.0, -1.0]);
+    let teacher = tape.data([1, 1, 4], &[1.0, 0.2, -0.4, 2.0]);
+    let labels = tape.data([1, 1], &[3.0]);
+    let found = evaluate(
+        &tape,
+        &[],
+        &[
+            binary_cross_entropy(z, y, 3.0),
+            focal(z, y),
+            binary_kl(z, teacher, 2.0),
+            cross_entropy_each(teacher, labels, Some(&[1.0, 1.0, 1.0, 0.5])),
+            pseudo_huber(z),
+            kl_each(z, z, 3.0),
+            binary_kl(z, z, 3.0),
+        ],
+    );
+    let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+    let near =
+        |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{a}, expected {b}");
+    let [p, q] = [sigmoid(0.3), sigmoid(-0.7)];
+    for (k, wanted) in [-3.0 * p.ln(), -(1.0 - q).ln(), 0.0, 0.0].into_iter().enumerate() {
+        near(found[0][k], wanted); // the third is surely right, the fourth not counted
+    }
+    near(found[1][0], -(1.0 - p).powi(2) * p.ln());
+    near(found[1][1], -q.powi(2) * (1.0 - q).ln());
+    let [p, q] = [sigmoid(0.5), sigmoid(0.15)];
+    near(found[2][0], 4.0 * (p * (p / q).ln() + (1.0 - p) * ((1.0 - p) / (1.0 - q)).ln()));
+    assert!(found[2].iter().all(|v| v.is_finite() && *v > 0.0), "{:?}", found[2]);
+    let sum: f64 = [1.0f64, 0.2, -0.4, 2.0].iter().map(|v| v.exp()).sum();
+    near(found[3][0], 0.5 * (sum.ln() - 2.0));
+    near(found[4][0], 1.09f64.sqrt() - 1.0);
+    assert!(found[5..].concat().iter().all(|&v| v == 0.0));
+}
+
+/// As a model file carries it; and what cannot be built says why.
+#[test]
+fn a_network_goes_through_json_and_a_wrong_one_says_what_is_wrong() {
+    let good = network(trunks()[1].clone(), EMBEDDING);
+    let text = serde_json::to_string(&good).unwrap();
+    assert_eq!(serde_json::from_str::<MultiTask>(&text).unwrap(), good);
+    let small = r#"{"image": [48, 48, 3], "trunk": {"kind": "small", "channels": 32, "groups": 8},
+        "heads": [{"name": "light", "reads": "block3", "kind": {"kind": "classes", "classes": 4}}]}"#;
+    serde_json::from_str::<MultiTask>(small).unwrap().check().unwrap();
+    for (from, to, why) in [
+        ("17,12,3", "17,0,3", "pictures of 17x0x3"),
+        ("17,12,3", "17,99999999,3", "pictures of 17x99999999x3"),
+        ("\"channels\":2", "\"channels\":0", "a trunk of 0 channels in 1 groups"),
+        ("\"domains\":3", "\"domains\":0", "an embedding of 0 domains in 2 numbers"),
+        ("\"classes\":4", "\"classes\":0", "head kind: 0 classes"),
+        ("\"name\":\"light\"", "\"name\":\"kind\"", "head's name \"kind\""),
+        ("\"reads\":\"block3\"", "\"reads\":\"x\"", "the layer \"x\"; the trunk has stem, block1"),
+        ("\"skip\":\"stem\"", "\"skip\":\"x\"", "head road: it reads the layer \"x\""),
+    ] {
+        let broken = text.replacen(from, to, 1);
+        assert_ne!(broken, text, "{from} does not stand in {text}");
+        let error = serde_json::from_str::<MultiTask>(&broken).unwrap().check().unwrap_err();
+        assert!(error.to_string().contains(why), "{error}, expected {why}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -11,15 +11,16 @@ use crate::plan::kernel::{Choice, Conv, Kernel, Kind, MatMul, Places};
 use crate::random::uniform24;
 
 /// Work below this many elements or multiply-adds is not worth a meeting of the workers.
-const WORTH_SHARING: u64 = 32_768;
-/// Parts that a shared kernel is cut into: a fixed number, so that its bits do not depend on who runs
-/// which. 16 leaves the last worker little to wait for.
+pub const WORTH_SHARING: u64 = 32_768;
+/// Parts that a large kernel is cut into, whoever runs it: a fixed number, so that its bits do not depend
+/// on who runs which. 16 leaves the last worker little to wait for.
 const PARTS: usize = 16;
 
 pub struct Code {
     pub work: Work,
-    pub tasks: usize,
-    /// Parts when the workers share the kernel; 1: one worker does it.
+    /// Tasks that one run of it serves: all of them in a segment that runs once, else one.
+    pub at_once: usize,
+    /// Pieces whose results do not depend on who computes them, one worker or several; 1: never cut.
     pub parts: usize,
     /// Floats that all parts' partial sums need, part after part.
     pub partial_len: usize,
@@ -48,8 +49,8 @@ pub struct Product {
 }
 
 impl Code {
-    /// `shared`: the kernel runs once for all tasks, so workers may share it.
-    pub fn new(isa: Isa, kernel: &Kernel, table: &Table, shared: bool) -> Self {
+    /// `at_once`: tasks that one run serves, all of the kernel's or 1.
+    pub fn new(isa: Isa, kernel: &Kernel, table: &Table, at_once: usize) -> Self {
         let work = match &kernel.kind {
             Kind::Sweep(sweep) => Work::Sweep(SweepCode::new(sweep, table)),
             Kind::MatMul(product) => Work::MatMul(Product::new(product, table)),
@@ -84,14 +85,17 @@ impl Code {
                 Work::Random { seed: r.seed, stream: r.stream, step, len: r.len, to }
             }
         };
-        let mut code = Self { work, tasks: kernel.tasks, parts: 1, partial_len: 0 };
-        if shared && kernel.flops() >= WORTH_SHARING {
+        let mut code = Self { work, at_once, parts: 1, partial_len: 0 };
+        let flops = kernel.flops() / kernel.tasks as u64 * at_once as u64;
+        if flops >= WORTH_SHARING {
             code.parts = PARTS.min(code.units());
             if let (Work::Sweep(sweep), true) = (&code.work, code.parts > 1) {
-                if sweep.partials().any(|(i, _)| !sweep.is_flat(i)) {
+                let one: usize = sweep.partials().map(|(_, len)| len).sum();
+                // Adding long partial sums together would cost more than sharing gains.
+                let long = (one * code.parts * 8) as u64 > flops;
+                if long || sweep.partials().any(|(i, _)| !sweep.is_flat(i)) {
                     code.parts = 1;
                 } else {
-                    let one: usize = sweep.partials().map(|(_, len)| len).sum();
                     code.partial_len = one * code.parts;
                 }
             }
@@ -104,8 +108,8 @@ impl Code {
         match &self.work {
             Work::Sweep(sweep) => sweep.first_axis(),
             Work::MatMul(product) if product.batch.is_empty() => product.m,
-            Work::Conv { units, .. } => *units * self.tasks,
-            Work::Pool { images, .. } => *images * self.tasks,
+            Work::Conv { units, .. } => *units * self.at_once,
+            Work::Pool { images, .. } => *images * self.at_once,
             Work::MatMul(_) | Work::Axis { .. } | Work::Random { .. } => 1,
         }
     }
@@ -117,6 +121,13 @@ impl Code {
     pub unsafe fn run_task(&self, isa: Isa, table: &Table, task: usize, scratch: &mut Scratch) {
         unsafe {
             match &self.work {
+                Work::Sweep(_) if self.partial_len > 0 => {
+                    let partials = scratch.partials;
+                    for part in 0..self.parts {
+                        self.run_part(isa, table, task, part, partials, scratch);
+                    }
+                    self.finish_parts(table, task, partials);
+                }
                 Work::Sweep(sweep) => {
                     let all = (0, sweep.first_axis());
                     let registers = scratch.registers;
@@ -145,7 +156,8 @@ impl Code {
         }
     }
 
-    /// Part `part` of a shared kernel. `partials` holds the parts' sums, part after part.
+    /// Part `part` of the kernel for the tasks from `task` on that one run serves. `partials` holds the
+    /// parts' sums, part after part.
     ///
     /// # Safety
     /// As [`Code::run_task`]; each part is run once.
@@ -153,6 +165,7 @@ impl Code {
         &self,
         isa: Isa,
         table: &Table,
+        task: usize,
         part: usize,
         partials: *mut f32,
         scratch: &mut Scratch,
@@ -174,16 +187,16 @@ impl Code {
                         None
                     };
                     let (registers, pointers) = (scratch.registers, &mut scratch.pointers);
-                    sweep.run(isa, table, 0, registers, pointers, (from, to), place);
+                    sweep.run(isa, table, task, registers, pointers, (from, to), place);
                 }
                 Work::MatMul(product) => {
-                    product.run(isa, table, 0, (from, to), scratch.floats);
+                    product.run(isa, table, task, (from, to), scratch.floats);
                 }
-                Work::Conv { units, .. } => self.by_task(*units, from, to, |task, range| {
-                    self.conv(table, task, range, scratch);
+                Work::Conv { units, .. } => self.by_task(*units, from, to, |t, range| {
+                    self.conv(table, task + t, range, scratch);
                 }),
-                Work::Pool { images, .. } => self.by_task(*images, from, to, |task, range| {
-                    self.pool(isa, table, task, range);
+                Work::Pool { images, .. } => self.by_task(*images, from, to, |t, range| {
+                    self.pool(isa, table, task + t, range);
                 }),
                 Work::Axis { .. } | Work::Random { .. } => unreachable!("never cut"),
             }
@@ -194,13 +207,13 @@ impl Code {
     ///
     /// # Safety
     /// All parts are done.
-    pub unsafe fn finish_parts(&self, table: &Table, partials: *const f32) {
+    pub unsafe fn finish_parts(&self, table: &Table, task: usize, partials: *const f32) {
         let Work::Sweep(sweep) = &self.work else { return };
         let one = self.partial_len / self.parts;
         let mut at = 0;
         for (sink, len) in sweep.partials() {
             unsafe {
-                let to = sweep.sink_pointer(sink, table, 0);
+                let to = sweep.sink_pointer(sink, table, task);
                 for i in 0..len {
                     let part = |p: usize| *partials.add(p * one + at + i);
                     *to.add(i) = (1..self.parts).fold(part(0), |sum, p| sum + part(p));
@@ -364,5 +377,7 @@ pub struct Scratch {
     pub registers: *mut f32,
     /// Bordered images, packed operands.
     pub floats: *mut f32,
+    /// Partial sums of a kernel that this worker runs alone.
+    pub partials: *mut f32,
     pub pointers: Pointers,
 }

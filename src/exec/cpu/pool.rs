@@ -45,6 +45,43 @@ impl Barrier {
     }
 }
 
+/// The parts of one kernel after the other, each claimed once. A worker takes its own stretch first, because
+/// what it wrote a kernel ago may still be in its cache, and then what the others have left.
+pub struct Parts {
+    /// Parts claimed of each worker's stretch; two sets in turn, so that one is cleared while the other serves.
+    claimed: [Vec<Line>; 2],
+}
+
+/// A counter on a cache line of its own.
+#[repr(align(64))]
+#[derive(Default)]
+struct Line(AtomicUsize);
+
+impl Parts {
+    pub fn new(workers: usize) -> Self {
+        Self { claimed: [(); 2].map(|_| (0..workers).map(|_| Line::default()).collect()) }
+    }
+
+    /// Calls `run` with every part that falls to worker `number`. All workers call it with the same `turn`
+    /// and `total`, in the same order, and meet at a barrier between two turns.
+    pub fn share(&self, turn: usize, number: usize, total: usize, mut run: impl FnMut(usize)) {
+        let (now, next) = (&self.claimed[turn % 2], &self.claimed[(turn + 1) % 2]);
+        // The other set was used a turn ago, and since then all have met.
+        next[number].0.store(0, Ordering::Relaxed);
+        let workers = now.len();
+        for owner in (number..workers).chain(0..number) {
+            let (from, to) = (total * owner / workers, total * (owner + 1) / workers);
+            loop {
+                let part = from + now[owner].0.fetch_add(1, Ordering::Relaxed);
+                if part >= to {
+                    break;
+                }
+                run(part);
+            }
+        }
+    }
+}
+
 /// A job all workers run, each with its number. The pointer lives for the call of [`Pool::run`].
 type Job = *const (dyn Fn(usize) + Sync);
 
@@ -182,6 +219,25 @@ mod tests {
                 after.fetch_add(before.load(Ordering::SeqCst), Ordering::SeqCst);
             });
             assert_eq!(after.load(Ordering::SeqCst), 9);
+        }
+    }
+
+    #[test]
+    fn every_part_is_claimed_once_in_every_turn() {
+        let (pool, barrier, parts) = (Pool::new(3), Barrier::new(3), Parts::new(3));
+        let runs: Vec<AtomicUsize> = (0..17).map(|_| AtomicUsize::new(0)).collect();
+        pool.run(&|worker| {
+            for turn in 0..100 {
+                let total = 1 + turn % 17;
+                parts.share(turn, worker, total, |part| {
+                    runs[part].fetch_add(1, Ordering::SeqCst);
+                });
+                barrier.wait();
+            }
+        });
+        let expected = |part: usize| (0..100).filter(|turn| part <= turn % 17).count();
+        for (part, runs) in runs.iter().enumerate() {
+            assert_eq!(runs.load(Ordering::SeqCst), expected(part), "part {part}");
         }
     }
 

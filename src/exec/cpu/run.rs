@@ -2,18 +2,20 @@
 //!
 //! A per-task segment: workers take fixed chunks of tasks, run the whole segment for one task after
 //! the other in their own arena, and add what is summed over tasks into the chunk's own buffer. Chunks
-//! are combined in order at the end. A segment without tasks: small kernels are one worker's, large
-//! ones are cut into fixed parts. So no bit depends on how many workers there are.
+//! are combined in order at the end. Where few large tasks do not divide by the workers, the last of
+//! them, and always a segment without tasks, all workers run in lockstep: small kernels are one
+//! worker's, large ones are cut into parts. The parts are the same when one worker runs them all, so
+//! no bit depends on how many workers there are.
 
-use super::code::{Code, Scratch};
+use super::code::{Code, Scratch, WORTH_SHARING};
 use super::isa::Isa;
-use super::pool::{Barrier, Pool};
+use super::pool::{Barrier, Parts, Pool};
 use super::storage::Floats;
 use super::sweep::{BLOCK, Pointers};
 use super::table::Table;
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program};
-use crate::plan::{BufferId, Memory, Passes, Place, Plan};
+use crate::plan::{BufferId, Memory, Passes, Place, Plan, Segment};
 use crate::tape::{Tape, Var};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,12 +23,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// At most this many chunks of tasks, each with its own sums: enough to share evenly, few enough to
 /// combine quickly (8 to 16 measured equal).
 const CHUNKS: usize = 16;
+/// Work of a segment's average kernel, for one task, from which on meeting after each of them pays.
+const LOCKSTEP: u64 = 4 * WORTH_SHARING;
 
 pub struct Cpu {
     plan: Plan,
     isa: Isa,
     pool: Pool,
     barrier: Barrier,
+    parts: Parts,
+    /// Where each worker finds the buffers; in lockstep all use the first.
+    tables: Vec<Table>,
     workers: Vec<Mutex<Worker>>,
     segments: Vec<Running>,
     codes: Vec<Code>,
@@ -39,11 +46,14 @@ pub struct Cpu {
 
 /// What a worker runs with.
 struct Worker {
-    table: Table,
     scratch: Scratch,
+    /// Turns of [`Parts`] so far: the same for all workers.
+    turn: usize,
+    /// What the pointers of table and scratch lead into.
     _arena: Floats,
     _registers: Floats,
     _floats: Floats,
+    _partials: Floats,
 }
 
 // Safety: the pointers lead into storage that the program owns.
@@ -52,6 +62,8 @@ unsafe impl Send for Worker {}
 /// A segment's own state.
 struct Running {
     chunks: usize,
+    /// The last so many chunks, of one large task each, are run in lockstep.
+    lockstep: usize,
     next: AtomicUsize,
     /// Sums of each chunk, sum after sum.
     sums: Floats,
@@ -105,40 +117,48 @@ impl Cpu {
         let mut codes = Vec::with_capacity(plan.kernels.len());
         let mut segments = Vec::new();
         for segment in &plan.segments {
-            for kernel in &plan.kernels[segment.kernels.clone()] {
-                codes.push(Code::new(isa, kernel, &first, segment.tasks == 1));
+            let kernels = &plan.kernels[segment.kernels.clone()];
+            for kernel in kernels {
+                let at_once = if segment.tasks == 1 { kernel.tasks } else { 1 };
+                codes.push(Code::new(isa, kernel, &first, at_once));
             }
             let sums_len: usize =
                 segment.task_sums.iter().map(|sum| plan.buffers[sum.from].len).sum();
             let chunks = CHUNKS.min(segment.tasks);
+            let flops: u64 = kernels.iter().map(|k| k.flops() / k.tasks as u64).sum();
+            let large = flops >= LOCKSTEP * kernels.len() as u64;
+            let lockstep = if chunks == segment.tasks && large { chunks % threads } else { 0 };
             let sums = Floats::new(chunks * sums_len);
-            segments.push(Running { chunks, next: AtomicUsize::new(0), sums, sums_len });
+            let next = AtomicUsize::new(0);
+            segments.push(Running { chunks, lockstep, next, sums, sums_len });
         }
         let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
         let floats = most(&mut codes.iter().map(|code| code.scratch(isa).0));
         let registers = most(&mut codes.iter().map(|code| code.scratch(isa).1));
-        let partials = Floats::new(most(&mut codes.iter().map(|code| code.partial_len)));
-        let workers = (0..threads)
-            .map(|_| {
-                let arena = Floats::new(plan.worker_len);
-                let (registers, floats) = (Floats::new(registers * BLOCK), Floats::new(floats));
-                let scratch = Scratch {
-                    registers: registers.start(),
-                    floats: floats.start(),
-                    pointers: Pointers::default(),
-                };
-                let table = table(arena.start());
-                let kept = (arena, registers, floats);
-                Mutex::new(Worker {
-                    table,
-                    scratch,
-                    _arena: kept.0,
-                    _registers: kept.1,
-                    _floats: kept.2,
-                })
-            })
-            .collect();
-        let scratch_bytes = 4 * (floats + registers * BLOCK) as u64 * threads as u64;
+        let partial = most(&mut codes.iter().map(|code| code.partial_len));
+        let partials = Floats::new(partial);
+        let (mut tables, mut workers) = (Vec::new(), Vec::new());
+        for _ in 0..threads {
+            let arena = Floats::new(plan.worker_len);
+            let (registers, floats) = (Floats::new(registers * BLOCK), Floats::new(floats));
+            let partials = Floats::new(partial);
+            let scratch = Scratch {
+                registers: registers.start(),
+                floats: floats.start(),
+                partials: partials.start(),
+                pointers: Pointers::default(),
+            };
+            tables.push(table(arena.start()));
+            workers.push(Mutex::new(Worker {
+                scratch,
+                turn: 0,
+                _arena: arena,
+                _registers: registers,
+                _floats: floats,
+                _partials: partials,
+            }));
+        }
+        let scratch_bytes = 4 * (floats + registers * BLOCK + partial) as u64 * threads as u64;
         let sums_bytes: usize = segments.iter().map(|s| 4 * s.chunks * s.sums_len).sum();
         let cost = Cost {
             flops: plan.flops(),
@@ -150,6 +170,8 @@ impl Cpu {
             isa,
             pool: Pool::new(threads),
             barrier: Barrier::new(threads),
+            parts: Parts::new(threads),
+            tables,
             workers,
             segments,
             codes,
@@ -168,7 +190,7 @@ impl Cpu {
     pub(super) fn run_kernel(&mut self, k: usize, task: usize) {
         let worker = self.workers[0].get_mut().expect("no run is going on");
         // Safety: no run is going on, so nobody else touches any buffer.
-        unsafe { self.codes[k].run_task(self.isa, &worker.table, task, &mut worker.scratch) };
+        unsafe { self.codes[k].run_task(self.isa, &self.tables[0], task, &mut worker.scratch) };
     }
 
     /// Everything of one run that worker `number` does.
@@ -180,8 +202,8 @@ impl Cpu {
                 // Safety: chunks are claimed once each; what tasks write is their own.
                 unsafe { self.per_task(segment, running, worker, number) };
             } else {
-                // Safety: parts are claimed by number; barriers stand between kernels that share.
-                unsafe { self.in_turn(segment, worker, number) };
+                // Safety: parts are claimed once each; barriers stand between kernels that share.
+                unsafe { self.lockstep(segment, 0, worker, number) };
             }
             self.barrier.wait();
         }
@@ -189,51 +211,52 @@ impl Cpu {
 
     unsafe fn per_task(
         &self,
-        segment: &crate::plan::Segment,
+        segment: &Segment,
         running: &Running,
         worker: &mut Worker,
         number: usize,
     ) {
         let codes = &self.codes[segment.kernels.clone()];
+        let table = &self.tables[number];
+        let alone = running.chunks - running.lockstep;
         loop {
             let chunk = running.next.fetch_add(1, Ordering::Relaxed);
-            if chunk >= running.chunks {
+            if chunk >= alone {
                 break;
             }
             let tasks = segment.tasks * chunk / running.chunks
                 ..segment.tasks * (chunk + 1) / running.chunks;
-            let first = tasks.start;
-            for task in tasks {
+            for task in tasks.clone() {
                 for code in codes {
-                    unsafe { code.run_task(self.isa, &worker.table, task, &mut worker.scratch) };
+                    unsafe { code.run_task(self.isa, table, task, &mut worker.scratch) };
                 }
-                let mut to = running.sums.start().wrapping_add(chunk * running.sums_len);
-                for sum in &segment.task_sums {
-                    let buffer = &self.plan.buffers[sum.from];
-                    let start = match buffer.place {
-                        Place::Worker { .. } => 0,
-                        _ => task * buffer.len,
-                    };
-                    let from = worker.table.base(sum.from).wrapping_add(start);
-                    unsafe { accumulate(to, from, buffer.len, task == first) };
-                    to = to.wrapping_add(buffer.len);
-                }
+                let first = task == tasks.start;
+                unsafe { self.keep_sums(segment, running, table, [chunk, task], first, 0, 1) };
             }
         }
         self.barrier.wait();
         if number == 0 {
             running.next.store(0, Ordering::Relaxed);
         }
+        let workers = self.pool.workers();
+        for task in alone..running.chunks {
+            unsafe {
+                self.lockstep(segment, task, worker, number);
+                self.barrier.wait();
+                let table = &self.tables[0];
+                self.keep_sums(segment, running, table, [task, task], true, number, workers);
+            }
+            self.barrier.wait();
+        }
         // Each worker combines a stretch of every sum, chunk after chunk.
         let mut at = 0;
         for sum in &segment.task_sums {
             let len = self.plan.buffers[sum.from].len;
-            let workers = self.pool.workers();
-            let (from, to) = (len * number / workers, len * (number + 1) / workers);
+            let (from, to) = stretch(len, number, workers);
             for chunk in 0..running.chunks {
                 let start = chunk * running.sums_len + at + from;
                 unsafe {
-                    let into = worker.table.base(sum.to).add(from);
+                    let into = table.base(sum.to).add(from);
                     accumulate(into, running.sums.start().add(start), to - from, chunk == 0);
                 }
             }
@@ -241,8 +264,35 @@ impl Cpu {
         }
     }
 
-    unsafe fn in_turn(&self, segment: &crate::plan::Segment, worker: &mut Worker, number: usize) {
-        let workers = self.pool.workers();
+    /// Stretch `piece` of `pieces` of what a task leaves to be summed, into its chunk's sums.
+    unsafe fn keep_sums(
+        &self,
+        segment: &Segment,
+        running: &Running,
+        table: &Table,
+        [chunk, task]: [usize; 2],
+        first: bool,
+        piece: usize,
+        pieces: usize,
+    ) {
+        let mut into = running.sums.start().wrapping_add(chunk * running.sums_len);
+        for sum in &segment.task_sums {
+            let buffer = &self.plan.buffers[sum.from];
+            let start = match buffer.place {
+                Place::Worker { .. } => 0,
+                _ => task * buffer.len,
+            };
+            let (from, to) = stretch(buffer.len, piece, pieces);
+            let source = table.base(sum.from).wrapping_add(start + from);
+            unsafe { accumulate(into.wrapping_add(from), source, to - from, first) };
+            into = into.wrapping_add(buffer.len);
+        }
+    }
+
+    /// The segment's kernels one after the other, all workers on the same one: for the tasks from `task`
+    /// on that one run serves, in the first worker's arena.
+    unsafe fn lockstep(&self, segment: &Segment, task: usize, worker: &mut Worker, number: usize) {
+        let table = &self.tables[0];
         // Whether something ran on worker 0 alone since all last met.
         let mut alone = false;
         for code in &self.codes[segment.kernels.clone()] {
@@ -250,8 +300,8 @@ impl Cpu {
             if code.parts == 1 {
                 alone = true;
                 if number == 0 {
-                    for task in 0..code.tasks {
-                        unsafe { code.run_task(self.isa, &worker.table, task, scratch) };
+                    for task in task..task + code.at_once {
+                        unsafe { code.run_task(self.isa, table, task, scratch) };
                     }
                 }
                 continue;
@@ -260,21 +310,21 @@ impl Cpu {
                 self.barrier.wait();
             }
             let partials = self.partials.start();
-            for part in (number..code.parts).step_by(workers) {
-                unsafe { code.run_part(self.isa, &worker.table, part, partials, scratch) };
-            }
+            self.parts.share(worker.turn, number, code.parts, |part| unsafe {
+                code.run_part(self.isa, table, task, part, partials, scratch)
+            });
+            worker.turn += 1;
             self.barrier.wait();
             alone = code.partial_len > 0;
             if alone && number == 0 {
-                unsafe { code.finish_parts(&worker.table, partials) };
+                unsafe { code.finish_parts(table, task, partials) };
             }
         }
     }
 
     /// Where a buffer stands now: state pairs exchange places after each run.
     fn start(&self, buffer: BufferId) -> *mut f32 {
-        let worker = self.workers[0].lock().expect("no run is going on");
-        worker.table.base(buffer)
+        self.tables[0].base(buffer)
     }
 
     fn slice(&self, buffer: BufferId) -> &[f32] {
@@ -283,6 +333,11 @@ impl Cpu {
         // Safety: the buffer's storage, and no run is going on while `self` is borrowed.
         unsafe { std::slice::from_raw_parts(self.start(buffer), b.len * b.tasks) }
     }
+}
+
+/// Piece `piece` of `pieces` of a flat length: its start and end.
+fn stretch(len: usize, piece: usize, pieces: usize) -> (usize, usize) {
+    (len * piece / pieces, len * (piece + 1) / pieces)
 }
 
 /// to (+)= from, flat.
@@ -311,9 +366,7 @@ impl Program for Cpu {
     fn run(&mut self) -> Result<()> {
         self.pool.run(&|number| self.work(number));
         for &(output, input) in &self.plan.state {
-            for worker in &mut self.workers {
-                worker.get_mut().expect("no run is going on").table.swap(output, input);
-            }
+            self.tables.iter_mut().for_each(|table| table.swap(output, input));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The cpu executor's convolution against its definition in f64: all three sides, every instruction set
 //! this processor has, odd shapes, and the same bits however the work is shared out.
 
-use metatape::exec::cpu::conv::{ConvGeo, ConvPlan, Side, input, output, weight};
+use metatape::exec::cpu::conv::{ConvGeo, ConvPlan, Side, input, output, pack, weight};
 use metatape::exec::cpu::isa::Isa;
 
 /// Numbers in [-1, 1), the same for the same seed.
@@ -67,19 +67,22 @@ fn run(
     step: usize,
 ) -> Vec<f32> {
     let plan = ConvPlan::new(isa, g.clone(), side);
-    let mut scratch = vec![f32::NAN; plan.scratch_len()];
+    let mut packed = vec![f32::NAN; plan.packed_len()];
     let len = [y.len(), x.len(), w.len()][side as usize];
     let mut out = start.map_or(vec![f32::NAN; len], <[f32]>::to_vec);
     let total = if side == Side::Weight { plan.weight_tiles() } else { g.n };
-    let (x, w, y, out_p, s) =
-        (x.as_ptr(), w.as_ptr(), y.as_ptr(), out.as_mut_ptr(), scratch.as_mut_ptr());
+    let (x, w, y, out_p, packed) =
+        (x.as_ptr(), w.as_ptr(), y.as_ptr(), out.as_mut_ptr(), packed.as_mut_ptr());
+    if side == Side::Input {
+        unsafe { pack(&plan, w, packed) };
+    }
     for first in (0..total).step_by(step) {
         let range = first..(first + step).min(total);
         unsafe {
             match side {
-                Side::Output => output(&plan, x, w, out_p, s, range, start.is_some()),
-                Side::Input => input(&plan, w, y, out_p, s, range, start.is_some()),
-                Side::Weight => weight(&plan, x, y, out_p, s, range, start.is_some()),
+                Side::Output => output(&plan, x, w, out_p, range, start.is_some()),
+                Side::Input => input(&plan, packed, y, out_p, range, start.is_some()),
+                Side::Weight => weight(&plan, x, y, out_p, range, start.is_some()),
             }
         }
     }
@@ -90,6 +93,11 @@ const SIDES: [Side; 3] = [Side::Output, Side::Input, Side::Weight];
 
 fn check(g: &ConvGeo) {
     let data = operands(g);
+    let mut products = 0;
+    every_product(g, |_, _, _| products += 2);
+    for side in SIDES {
+        assert_eq!(ConvPlan::new(Isa::Portable, g.clone(), side).flops_met(), products, "{g:?}");
+    }
     let (mut sums, mut sizes) = (SIDES.map(|_| Vec::new()), SIDES.map(|_| Vec::new()));
     for (k, len) in [data[2].len(), data[0].len(), data[1].len()].into_iter().enumerate() {
         (sums[k], sizes[k]) = (vec![0f64; len], vec![0f64; len]);

@@ -9,12 +9,17 @@ use super::table::{At, Table};
 use crate::op::Side;
 use crate::plan::kernel::{Choice, Conv, Kernel, Kind, MatMul, Places};
 use crate::random::uniform24;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Work below this many elements or multiply-adds is not worth a meeting of the workers.
 pub const WORTH_SHARING: u64 = 32_768;
 /// Parts that a large kernel is cut into, whoever runs it: a fixed number, so that its bits do not depend
 /// on who runs which. 16 leaves the last worker little to wait for.
 const PARTS: usize = 16;
+
+/// Index tables of convolutions: kernels of one shape and side share theirs.
+pub type ConvPlans = HashMap<(ConvGeo, Side), Arc<ConvPlan>>;
 
 pub struct Code {
     pub work: Work,
@@ -24,6 +29,8 @@ pub struct Code {
     pub parts: usize,
     /// Floats that all parts' partial sums need, part after part.
     pub partial_len: usize,
+    /// Floats of weights that parts share, packed once before them.
+    pub packed_len: usize,
 }
 
 // A plan has some hundred of these, made once: their size costs less than another pointer to follow.
@@ -31,7 +38,7 @@ pub struct Code {
 pub enum Work {
     Sweep(SweepCode),
     MatMul(Product),
-    Conv { plan: ConvPlan, side: Side, a: At, b: At, to: At, accumulate: bool, units: usize },
+    Conv { plan: Arc<ConvPlan>, side: Side, a: At, b: At, to: At, accumulate: bool, units: usize },
     Pool { pool: Pool, images: usize, data: At, index: Option<At>, to: At },
     Axis { axis: AxisChoice, data: At, index: Option<At>, to: At },
     Random { seed: u32, stream: u32, step: At, len: usize, to: At },
@@ -50,11 +57,17 @@ pub struct Product {
 
 impl Code {
     /// `at_once`: tasks that one run serves, all of the kernel's or 1.
-    pub fn new(isa: Isa, kernel: &Kernel, table: &Table, at_once: usize) -> Self {
+    pub fn new(
+        isa: Isa,
+        kernel: &Kernel,
+        table: &Table,
+        at_once: usize,
+        shapes: &mut ConvPlans,
+    ) -> Self {
         let work = match &kernel.kind {
             Kind::Sweep(sweep) => Work::Sweep(SweepCode::new(sweep, table)),
             Kind::MatMul(product) => Work::MatMul(Product::new(product, table)),
-            Kind::Conv(conv) => convolution(isa, conv, table),
+            Kind::Conv(conv) => convolution(isa, conv, table, shapes),
             Kind::Choose(c) => {
                 let (data, to) = (table.at(&c.data), table.at(&c.to));
                 let index = c.index.as_ref().map(|index| table.at(index));
@@ -85,10 +98,13 @@ impl Code {
                 Work::Random { seed: r.seed, stream: r.stream, step, len: r.len, to }
             }
         };
-        let mut code = Self { work, at_once, parts: 1, partial_len: 0 };
+        let mut code = Self { work, at_once, parts: 1, partial_len: 0, packed_len: 0 };
         let flops = kernel.flops() / kernel.tasks as u64 * at_once as u64;
         if flops >= WORTH_SHARING {
             code.parts = PARTS.min(code.units());
+            if let (Work::Conv { plan, .. }, 1) = (&code.work, at_once) {
+                code.packed_len = plan.packed_len();
+            }
             if let (Work::Sweep(sweep), true) = (&code.work, code.parts > 1) {
                 let one: usize = sweep.partials().map(|(_, len)| len).sum();
                 // Adding long partial sums together would cost more than sharing gains.
@@ -137,7 +153,7 @@ impl Code {
                 Work::MatMul(product) => {
                     product.run(isa, table, task, (0, product.m), scratch.floats);
                 }
-                Work::Conv { units, .. } => self.conv(table, task, (0, *units), scratch),
+                Work::Conv { units, .. } => self.conv(table, task, (0, *units), None, scratch),
                 Work::Pool { images, .. } => self.pool(isa, table, task, (0, *images)),
                 Work::Axis { axis, data, index, to } => {
                     let index = index
@@ -156,8 +172,18 @@ impl Code {
         }
     }
 
-    /// Part `part` of the kernel for the tasks from `task` on that one run serves. `partials` holds the
-    /// parts' sums, part after part.
+    /// What the parts for `task` need first: weights of the input side, packed into `shared`.
+    ///
+    /// # Safety
+    /// `shared` is writable for `packed_len` floats.
+    pub unsafe fn begin_parts(&self, table: &Table, task: usize, shared: *mut f32) {
+        if let (Work::Conv { plan, a, .. }, true) = (&self.work, self.packed_len > 0) {
+            unsafe { conv::pack(plan, table.pointer(a, task), shared) };
+        }
+    }
+
+    /// Part `part` of the kernel for the tasks from `task` on that one run serves. `shared` holds the
+    /// parts' sums, part after part, or what [`Code::begin_parts`] has left there.
     ///
     /// # Safety
     /// As [`Code::run_task`]; each part is run once.
@@ -167,7 +193,7 @@ impl Code {
         table: &Table,
         task: usize,
         part: usize,
-        partials: *mut f32,
+        shared: *mut f32,
         scratch: &mut Scratch,
     ) {
         let units = self.units();
@@ -175,7 +201,7 @@ impl Code {
         unsafe {
             match &self.work {
                 Work::Sweep(sweep) => {
-                    let base = partials.wrapping_add(part * self.partial_len / self.parts);
+                    let base = shared.wrapping_add(part * self.partial_len / self.parts);
                     let place = |sink: usize| {
                         let mut at = base;
                         for (i, len) in sweep.partials() {
@@ -193,7 +219,8 @@ impl Code {
                     product.run(isa, table, task, (from, to), scratch.floats);
                 }
                 Work::Conv { units, .. } => self.by_task(*units, from, to, |t, range| {
-                    self.conv(table, task + t, range, scratch);
+                    let packed = if self.packed_len > 0 { Some(shared) } else { None };
+                    self.conv(table, task + t, range, packed, scratch);
                 }),
                 Work::Pool { images, .. } => self.by_task(*images, from, to, |t, range| {
                     self.pool(isa, table, task + t, range);
@@ -242,16 +269,23 @@ impl Code {
         table: &Table,
         task: usize,
         (from, to): (usize, usize),
+        packed: Option<*mut f32>,
         scratch: &mut Scratch,
     ) {
         let Work::Conv { plan, side, a, b, to: out, accumulate, .. } = &self.work else { return };
         unsafe {
             let (a, b) = (table.pointer(a, task), table.pointer(b, task));
-            let (out, s) = (table.pointer(out, task), scratch.floats);
+            let out = table.pointer(out, task);
             match side {
-                Side::Output => conv::output(plan, a, b, out, s, from..to, *accumulate),
-                Side::Input => conv::input(plan, a, b, out, s, from..to, *accumulate),
-                Side::Weight => conv::weight(plan, a, b, out, s, from..to, *accumulate),
+                Side::Output => conv::output(plan, a, b, out, from..to, *accumulate),
+                Side::Input => {
+                    let packed = packed.unwrap_or_else(|| {
+                        conv::pack(plan, a, scratch.floats);
+                        scratch.floats
+                    });
+                    conv::input(plan, packed, b, out, from..to, *accumulate)
+                }
+                Side::Weight => conv::weight(plan, a, b, out, from..to, *accumulate),
             }
         }
     }
@@ -279,13 +313,13 @@ impl Code {
         match &self.work {
             Work::Sweep(sweep) => (0, sweep.registers),
             Work::MatMul(p) => (matmul::scratch_len(isa, p.m, p.n, p.k), 0),
-            Work::Conv { plan, .. } => (plan.scratch_len(), 0),
+            Work::Conv { plan, .. } => (plan.packed_len(), 0),
             _ => (0, 0),
         }
     }
 }
 
-fn convolution(isa: Isa, conv: &Conv, table: &Table) -> Work {
+fn convolution(isa: Isa, conv: &Conv, table: &Table, shapes: &mut ConvPlans) -> Work {
     let g = &conv.geometry;
     let [oh, ow] = g.output().expect("checked on the tape");
     let geo = ConvGeo {
@@ -303,7 +337,10 @@ fn convolution(isa: Isa, conv: &Conv, table: &Table) -> Work {
         dilation: g.dilation,
         groups: g.groups,
     };
-    let plan = ConvPlan::new(isa, geo, conv.side);
+    let plan = shapes
+        .entry((geo.clone(), conv.side))
+        .or_insert_with(|| Arc::new(ConvPlan::new(isa, geo, conv.side)))
+        .clone();
     let units = if conv.side == Side::Weight { plan.weight_tiles() } else { conv.images };
     let (a, b, to) = (table.at(&conv.a), table.at(&conv.b), table.at(&conv.to));
     Work::Conv { plan, side: conv.side, a, b, to, accumulate: conv.accumulate, units }
@@ -375,7 +412,7 @@ impl Product {
 pub struct Scratch {
     /// Registers of sweeps.
     pub registers: *mut f32,
-    /// Bordered images, packed operands.
+    /// Packed operands.
     pub floats: *mut f32,
     /// Partial sums of a kernel that this worker runs alone.
     pub partials: *mut f32,

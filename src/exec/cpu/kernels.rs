@@ -3,7 +3,9 @@
 //! sides) and matrix product are loops around it; they differ in where the numbers to broadcast stand.
 //!
 //! With 6 x 4 vectors AVX-512 does 24 multiply-adds for 10 loads: the arithmetic is the limit, not the
-//! memory (measured: 97 % of the peak). AVX2 has half the registers and keeps 6 x 2, arrays 6 x 1.
+//! memory (measured: 97 % of the peak). Fewer columns are met by more rows, 8 x 3 or 12 x 2, so that there
+//! are always enough sums to add to while others wait. AVX2 has half the registers and keeps 6 x 2, arrays
+//! 6 x 1.
 
 // Indices name registers here; iterators over arrays of arrays would hide which.
 #![allow(clippy::needless_range_loop)]
@@ -11,8 +13,8 @@
 use super::isa::Isa;
 use super::simd::Lanes;
 
-/// Rows of the largest tile.
-pub const ROWS: usize = 6;
+/// Rows of the tallest tile.
+pub const ROWS: usize = 12;
 
 /// A stretch of the reduction: `len` numbers of each row from `a` on, and as many rows of `b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +46,8 @@ pub struct Tile<'a> {
 pub enum Walk<'a> {
     /// In runs, `step` floats apart.
     Runs(&'a [Run], usize),
-    /// At these places, and `b` row by row.
-    Places(&'a [u32]),
+    /// Pair by pair: where the number stands, and where the vectors, in floats.
+    Pairs(&'a [[u32; 2]]),
 }
 
 impl Isa {
@@ -65,6 +67,15 @@ impl Isa {
             Isa::Portable => 8,
         }
     }
+
+    /// Rows of the largest tile with so many columns.
+    pub fn tile_height(self, columns: usize) -> usize {
+        match (self, columns.div_ceil(self.lanes())) {
+            (Isa::Avx512, ..=2) => 12,
+            (Isa::Avx512, 3) => 8,
+            _ => 6,
+        }
+    }
 }
 
 /// Cuts `total` columns into blocks that a tile can take, as equal as whole vectors allow: 80 columns of
@@ -75,28 +86,33 @@ pub fn column_block(isa: Isa, total: usize) -> usize {
     vectors.div_ceil(blocks.max(1)).max(1) * isa.lanes()
 }
 
-/// Cuts `total` rows into tiles of nearly equal height: 10 are 5 + 5.
-pub fn row_block(total: usize) -> usize {
-    total.div_ceil(total.div_ceil(ROWS).max(1)).max(1)
+/// Cuts `total` rows into tiles of nearly equal height, at most `most`: 10 are 5 + 5 if that is 6.
+pub fn row_block(total: usize, most: usize) -> usize {
+    total.div_ceil(total.div_ceil(most).max(1)).max(1)
 }
 
 /// Runs one tile of `rows` rows.
 ///
 /// # Safety
-/// All places named by the tile lie in memory; the processor has `isa`; `1 <= rows <= 6`,
-/// `1 <= n <= tile_width`.
+/// All places named by the tile lie in memory; the processor has `isa`; `1 <= n <= tile_width`,
+/// `1 <= rows <= tile_height(n)`.
 #[inline(always)]
 pub unsafe fn run(isa: Isa, rows: usize, tile: &Tile) {
-    debug_assert!((1..=ROWS).contains(&rows) && (1..=isa.tile_width()).contains(&tile.n));
+    debug_assert!((1..=isa.tile_width()).contains(&tile.n));
+    debug_assert!((1..=isa.tile_height(tile.n)).contains(&rows));
     let vectors = tile.n.div_ceil(isa.lanes());
     let cut = usize::from(!tile.n.is_multiple_of(isa.lanes()));
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => WIDE[rows - 1][vectors - 1][cut](tile),
+            Isa::Avx512 => match vectors {
+                1 | 2 => TALL[vectors - 1][rows - 1][cut](tile),
+                3 => MIDDLE[0][rows - 1][cut](tile),
+                _ => WIDE[0][rows - 1][cut](tile),
+            },
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => NARROW[rows - 1][vectors - 1][cut](tile),
-            _ => PORTABLE[rows - 1][vectors - 1][cut](tile),
+            Isa::Avx2 => NARROW[vectors - 1][rows - 1][cut](tile),
+            _ => PORTABLE[vectors - 1][rows - 1][cut](tile),
         }
     }
 }
@@ -125,12 +141,11 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize, const CUT: bool>(t: &Ti
                     }
                 }
             }
-            Walk::Places(places) => {
+            Walk::Pairs(pairs) => {
                 a.copy_from_slice(&t.a[..R]);
-                let mut b = t.b;
-                for &at in places {
+                for &[at, b] in pairs {
+                    let b = t.b.add(b as usize);
                     step_once::<L, R, V, CUT>(&mut acc, &a, at as usize, b, last);
-                    b = b.add(t.b_pitch);
                 }
             }
         }
@@ -178,15 +193,9 @@ unsafe fn step_once<L: Lanes, const R: usize, const V: usize, const CUT: bool>(
     }
 }
 
-/// All sizes of one instruction set's tile.
-macro_rules! sizes {
-    ($f:ident, $($v:literal),+) => { [
-        sizes!(@row $f, 1, $($v),+), sizes!(@row $f, 2, $($v),+), sizes!(@row $f, 3, $($v),+),
-        sizes!(@row $f, 4, $($v),+), sizes!(@row $f, 5, $($v),+), sizes!(@row $f, 6, $($v),+),
-    ] };
-    (@row $f:ident, $r:literal, $($v:literal),+) => {
-        [$([$f::<$r, $v, false>, $f::<$r, $v, true>]),+]
-    };
+/// Tiles of so many vectors and each of these heights.
+macro_rules! heights {
+    ($f:ident, $v:literal, $($r:literal)+) => { [$([$f::<$r, $v, false>, $f::<$r, $v, true>]),+] };
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -205,8 +214,16 @@ unsafe fn portable<const R: usize, const V: usize, const CUT: bool>(t: &Tile) {
     unsafe { tile::<super::portable::P8, R, V, CUT>(t) }
 }
 
+/// Compiled tiles by vectors, rows and whether the last vector is cut.
+type Tiles<const V: usize, const R: usize> = [[[Compiled; 2]; R]; V];
+
 #[cfg(target_arch = "x86_64")]
-static WIDE: [[[Compiled; 2]; 4]; ROWS] = sizes!(wide, 1, 2, 3, 4);
+static WIDE: Tiles<1, 6> = [heights!(wide, 4, 1 2 3 4 5 6)];
 #[cfg(target_arch = "x86_64")]
-static NARROW: [[[Compiled; 2]; 2]; ROWS] = sizes!(narrow, 1, 2);
-static PORTABLE: [[[Compiled; 2]; 1]; ROWS] = sizes!(portable, 1);
+static MIDDLE: Tiles<1, 8> = [heights!(wide, 3, 1 2 3 4 5 6 7 8)];
+#[cfg(target_arch = "x86_64")]
+static TALL: Tiles<2, 12> =
+    [heights!(wide, 1, 1 2 3 4 5 6 7 8 9 10 11 12), heights!(wide, 2, 1 2 3 4 5 6 7 8 9 10 11 12)];
+#[cfg(target_arch = "x86_64")]
+static NARROW: Tiles<2, 6> = [heights!(narrow, 1, 1 2 3 4 5 6), heights!(narrow, 2, 1 2 3 4 5 6)];
+static PORTABLE: Tiles<1, 6> = [heights!(portable, 1, 1 2 3 4 5 6)];

@@ -19,6 +19,9 @@ const WIDTH: usize = 512;
 /// Rows further apart than this share too few cache sets, and each lies on its own page: a large product copies them.
 const FAR: usize = 512;
 
+/// Fewer rows of A than this read B too few times to pay for a copy.
+const FEW: usize = 6;
+
 /// Floats of scratch that [`matmul`] may use for these sizes, whatever the strides.
 pub fn scratch_len(isa: Isa, m: usize, n: usize, k: usize) -> usize {
     let depth = k.min(DEPTH);
@@ -93,8 +96,8 @@ unsafe fn blocks(
     let width = column_block(isa, n);
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
     // A transposed A is read number by number from as many cache lines, once per column of tiles.
-    let copy_a = n > width && m >= ROWS && (a.step != 1 || a.row >= FAR);
-    let copy_b = b.step != 1 || (b.row >= FAR && m >= 4 * ROWS);
+    let copy_a = n > width && m >= FEW && (a.step != 1 || a.row >= FAR);
+    let copy_b = b.step != 1 || (b.row >= FAR && m >= 4 * FEW);
     let group = (WIDTH / width).max(1) * width;
     let mut add = accumulate;
     for top in (0..m).step_by(HEIGHT) {
@@ -165,7 +168,7 @@ unsafe fn tiles(
     ldc: usize,
     add: bool,
 ) {
-    let height = row_block(m);
+    let height = row_block(m, isa.tile_height(n));
     let whole = [Run { a: 0, b: 0, len: k }];
     let mut tile = Tile {
         a: [a.p; ROWS],

@@ -91,11 +91,9 @@ pub fn bench_kernels(isa: Isa) -> Vec<Speed> {
             std::hint::black_box(unsafe { multiply_adds(isa, turns) });
         },
     )];
-    let sizes = [(28, 64, 1), (14, 64, 1), (7, 64, 1), (3, 64, 1), (14, 32, 1), (28, 1, 1)];
-    let strided = [(28, 64, 2), (14, 64, 2), (7, 64, 2), (4, 64, 2)];
-    for (size, c, stride) in sizes.into_iter().chain(strided) {
+    for shape in SHAPES {
         for side in [Side::Output, Side::Input, Side::Weight] {
-            found.push(conv_speed(isa, size, c, stride, side));
+            found.push(conv_speed(isa, shape, side));
         }
     }
     for sizes in [[10, 40, 40], [40, 40, 10], [10, 1, 40], [5, 5, 64], [245, 64, 576], [512; 3]] {
@@ -109,23 +107,50 @@ pub fn bench_kernels(isa: Isa) -> Vec<Speed> {
     found
 }
 
-/// Five images, 3 x 3 windows, padding 1; a first layer has one channel and gives 64.
-fn conv_speed(isa: Isa, size: usize, c: usize, stride: usize, side: Side) -> Speed {
-    let (o, out) = (if c == 1 { 64 } else { c }, (size - 1) / stride + 1);
+/// Image size, channels, window, stride of convolutions: those of Conv-4-64, pooled and strided, and those
+/// of a network of 32 channels that looks at pictures of 48 x 48 in colour and ends in 1 x 1 heads.
+const SHAPES: [(usize, [usize; 2], usize, usize); 18] = [
+    (28, [64, 64], 3, 1),
+    (14, [64, 64], 3, 1),
+    (7, [64, 64], 3, 1),
+    (3, [64, 64], 3, 1),
+    (28, [1, 64], 3, 1),
+    (28, [1, 64], 3, 2),
+    (28, [64, 64], 3, 2),
+    (14, [64, 64], 3, 2),
+    (7, [64, 64], 3, 2),
+    (4, [64, 64], 3, 2),
+    (48, [3, 32], 5, 2),
+    (24, [32, 32], 3, 2),
+    (12, [32, 32], 3, 1),
+    (12, [32, 32], 3, 2),
+    (6, [32, 32], 3, 1),
+    (12, [32, 1], 1, 1),
+    (12, [32, 4], 1, 1),
+    (12, [32, 16], 1, 1),
+];
+
+/// Five images, as many zeros around them as keep their size.
+fn conv_speed(isa: Isa, shape: (usize, [usize; 2], usize, usize), side: Side) -> Speed {
+    let (size, [c, o], k, stride) = shape;
+    let out = (size - 1) / stride + 1;
     #[rustfmt::skip]
-    let geo = ConvGeo { n: 5, h: size, w: size, c, kh: 3, kw: 3, o, oh: out, ow: out, stride: [stride; 2], pad: [1; 4], dilation: [1; 2], groups: 1 };
-    let name = format!("conv 3x3 {c}->{o}, {size}x{size}, stride {stride}, {side:?}");
+    let geo = ConvGeo { n: 5, h: size, w: size, c, kh: k, kw: k, o, oh: out, ow: out, stride: [stride; 2], pad: [k / 2; 4], dilation: [1; 2], groups: 1 };
+    let name = format!("conv {k}x{k} {c}->{o}, {size}x{size}, stride {stride}, {side:?}");
     let plan = ConvPlan::new(isa, geo.clone(), side);
     let mut x = Floats::new(geo.n * size * size * c);
-    let mut w = Floats::new(9 * c * o);
+    let mut w = Floats::new(k * k * c * o);
     let mut y = Floats::new(geo.n * out * out * o);
-    let mut scratch = Floats::new(plan.scratch_len());
-    let (x, w, y, scratch) = (x.ptr(), w.ptr(), y.ptr(), scratch.ptr());
-    speed(isa, name, 0.03, plan.flops() as f64, || unsafe {
+    let mut packed = Floats::new(plan.packed_len());
+    let (x, w, y, packed) = (x.ptr(), w.ptr(), y.ptr(), packed.ptr());
+    speed(isa, name, 0.03, plan.flops_met() as f64, || unsafe {
         match side {
-            Side::Output => conv::output(&plan, x, w, y, scratch, 0..geo.n, false),
-            Side::Input => conv::input(&plan, w, y, x, scratch, 0..geo.n, false),
-            Side::Weight => conv::weight(&plan, x, y, w, scratch, 0..plan.weight_tiles(), false),
+            Side::Output => conv::output(&plan, x, w, y, 0..geo.n, false),
+            Side::Input => {
+                conv::pack(&plan, w, packed);
+                conv::input(&plan, packed, y, x, 0..geo.n, false)
+            }
+            Side::Weight => conv::weight(&plan, x, y, w, 0..plan.weight_tiles(), false),
         }
     })
 }

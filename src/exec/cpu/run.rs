@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::exec::{Cost, Options, Program};
 use crate::plan::{BufferId, Memory, Passes, Place, Plan, Segment};
 use crate::tape::{Tape, Var};
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,7 +41,8 @@ pub struct Cpu {
     /// Storage that the tables point into.
     _own: Vec<Floats>,
     _shared: Floats,
-    partials: Floats,
+    /// What the parts of a kernel in lockstep share: partial sums or packed weights.
+    meeting: Floats,
     cost: Cost,
 }
 
@@ -116,11 +118,12 @@ impl Cpu {
         let first = table(std::ptr::null_mut());
         let mut codes = Vec::with_capacity(plan.kernels.len());
         let mut segments = Vec::new();
+        let mut shapes = HashMap::new();
         for segment in &plan.segments {
             let kernels = &plan.kernels[segment.kernels.clone()];
             for kernel in kernels {
                 let at_once = if segment.tasks == 1 { kernel.tasks } else { 1 };
-                codes.push(Code::new(isa, kernel, &first, at_once));
+                codes.push(Code::new(isa, kernel, &first, at_once, &mut shapes));
             }
             let sums_len: usize =
                 segment.task_sums.iter().map(|sum| plan.buffers[sum.from].len).sum();
@@ -136,7 +139,8 @@ impl Cpu {
         let floats = most(&mut codes.iter().map(|code| code.scratch(isa).0));
         let registers = most(&mut codes.iter().map(|code| code.scratch(isa).1));
         let partial = most(&mut codes.iter().map(|code| code.partial_len));
-        let partials = Floats::new(partial);
+        let packed = most(&mut codes.iter().map(|code| code.packed_len));
+        let meeting = Floats::new(partial.max(packed));
         let (mut tables, mut workers) = (Vec::new(), Vec::new());
         for _ in 0..threads {
             let arena = Floats::new(plan.worker_len);
@@ -177,7 +181,7 @@ impl Cpu {
             codes,
             _own: own,
             _shared: shared,
-            partials,
+            meeting,
             cost,
         })
     }
@@ -306,18 +310,21 @@ impl Cpu {
                 }
                 continue;
             }
-            if alone {
+            let meeting = self.meeting.start();
+            if code.packed_len > 0 && number == 0 {
+                unsafe { code.begin_parts(table, task, meeting) };
+            }
+            if alone || code.packed_len > 0 {
                 self.barrier.wait();
             }
-            let partials = self.partials.start();
             self.parts.share(worker.turn, number, code.parts, |part| unsafe {
-                code.run_part(self.isa, table, task, part, partials, scratch)
+                code.run_part(self.isa, table, task, part, meeting, scratch)
             });
             worker.turn += 1;
             self.barrier.wait();
             alone = code.partial_len > 0;
             if alone && number == 0 {
-                unsafe { code.finish_parts(table, task, partials) };
+                unsafe { code.finish_parts(table, task, meeting) };
             }
         }
     }

@@ -40,17 +40,6 @@ fn a_scene_is_a_pure_function_of_seed_domain_and_index() {
     assert!(pixels(1, 0) != World::new(1).target(0).scene(0).pixels);
 }
 
-#[test]
-fn scenes_on_several_threads_are_the_same_scenes() {
-    let domain = World::new(3).source(1);
-    let here: Vec<Scene> = (0..8).map(|i| domain.scene(i)).collect();
-    let there =
-        std::thread::spawn(move || (0..8).rev().map(|i| domain.scene(i)).collect::<Vec<_>>());
-    let mut there = there.join().unwrap();
-    there.reverse();
-    assert!(here == there, "the threads' scenes differ");
-}
-
 // Truth agrees with the picture.
 
 /// Bounds of each object's samples, in pixels, for those that have any.

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Reading order: here, `difficulty` (every knob), `domain`, `paint` (a scene from first to last), then
-//! what it is made of: `camera`, `canvas`, `air`, `ground`, `props`, `actors`, `lights`, `texture`.
+//! what it is made of: `camera`, `canvas`, `air`, `road`, `ground`, `props`, `actors`, `lights`, `texture`.
 
 mod actors;
 mod air;
@@ -24,6 +24,7 @@ mod ground;
 mod lights;
 mod paint;
 mod props;
+mod road;
 mod texture;
 
 pub use camera::SAMPLES;

@@ -5,9 +5,9 @@ use super::air::Air;
 use super::camera::{Camera, SAMPLES};
 use super::canvas::{Canvas, FIRST_OBJECT};
 use super::domain::pick;
-use super::ground::{BRIDGE, ROADS, Road};
 use super::lights::Board;
 use super::props::{self, Prop};
+use super::road::{BRIDGE, ROADS, Road};
 use super::{
     Domain, OBSTACLE_MASK, Object, PATH_AHEAD, PAVEMENT_MASK, ROAD_MASK, SKY_MASK, Scene, Truth,
     VERGE_MASK, texture,

@@ -4,7 +4,7 @@ use super::air::Shade;
 use super::camera::Camera;
 use super::canvas::{Canvas, Colour, mix, scale};
 use super::domain::{GRASS, LEAVES, Look, PAVEMENT, WALL};
-use super::ground::{BRIDGE, CITY, COUNTRY, MOTORWAY, ROADS, Road, SUBURB, TRACK};
+use super::road::{BRIDGE, CITY, COUNTRY, MOTORWAY, ROADS, Road, SUBURB, TRACK};
 use super::texture::{smooth, unit};
 use super::{BUILDING_MASK, SIGN_MASK, TREE_MASK};
 use crate::random::Stream;

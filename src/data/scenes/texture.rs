@@ -45,7 +45,7 @@ pub fn resolved(wave: f32, footprint: f32) -> f32 {
 }
 
 /// `f32::floor` to a whole number; the library call costs more than the rest of the hash.
-fn floor(x: f32) -> i32 {
+pub fn floor(x: f32) -> i32 {
     let i = x as i32;
     i - i32::from(x < i as f32)
 }

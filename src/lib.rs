@@ -40,6 +40,7 @@ pub mod nn;
 pub mod op;
 pub mod optim;
 pub mod plan;
+pub mod predict;
 pub mod random;
 pub mod recipe;
 pub mod report;

@@ -3,6 +3,7 @@
 //! Results go to standard output, talk to standard error. A failure is one line on standard error and its exit
 //! code: 1 the answer is no, 2 wrong use or bad input, 3 the machine failed, 130 interrupted.
 
+pub mod adapt;
 pub mod bench;
 pub mod compare;
 pub mod data;
@@ -10,6 +11,7 @@ pub mod devices;
 pub mod explain;
 pub mod gradcheck;
 pub mod output;
+pub mod predict;
 pub mod recipes;
 pub mod run;
 pub mod verify;
@@ -41,6 +43,8 @@ enum Command {
     Gradcheck(gradcheck::Args),
     Verify(verify::Args),
     Data(data::Args),
+    Predict(predict::Args),
+    Adapt(adapt::Args),
     Bench(bench::Args),
     Compare(compare::Args),
 }
@@ -73,6 +77,8 @@ fn dispatch(cli: Cli) -> Result<()> {
         Some(Command::Gradcheck(args)) => gradcheck::main(&args),
         Some(Command::Verify(args)) => verify::main(&args),
         Some(Command::Data(args)) => data::main(&args),
+        Some(Command::Predict(args)) => predict::main(&args),
+        Some(Command::Adapt(args)) => adapt::main(&args),
         Some(Command::Bench(args)) => bench::main(&args),
         Some(Command::Compare(args)) => compare::main(&args),
     }

@@ -9,9 +9,9 @@ use super::{picture, support_table};
 use crate::error::{Error, Result};
 
 /// Classes of the largest set.
-pub const MOST_CLASSES: usize = 1000;
-/// Pictures of the largest set: at 64×64 they take half a gigabyte.
-pub const MOST_PICTURES: usize = 10_000;
+pub const MOST_CLASSES: usize = 500;
+/// Pictures of the largest set: "a few", and far more.
+pub const MOST_PICTURES: usize = 2000;
 
 /// Pictures with one class each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +73,9 @@ pub fn listed(names: &[String]) -> String {
     }
 }
 
-/// Reads what lies at `path`: a CSV file, a folder with one CSV file, or a folder with a folder for each class.
+/// What lies at `path`: a CSV file, a folder with one CSV file, or a folder with a folder for each class.
 /// `column` picks the labels of a table that has several.
-pub fn read(path: &Path, column: Option<&str>) -> Result<Support> {
+fn read_labelled(path: &Path, column: Option<&str>) -> Result<Support> {
     let fail = |why: &str| Error::input(format!("{}: {why}", path.display()));
     let support = if path.is_dir() {
         let Inside { folders, pictures, tables, others } = look(path)?;
@@ -106,6 +106,17 @@ pub fn read(path: &Path, column: Option<&str>) -> Result<Support> {
             "no such folder; it holds a folder of pictures for each class, or a table labels.csv",
         ));
     };
+    if support.examples.len() > MOST_PICTURES {
+        return Err(too_many(path));
+    }
+    Ok(support)
+}
+
+/// Reads a CSV file, a folder with one CSV file, or a folder with a folder for each class, for learning: at least two
+/// classes. `column` picks the labels of a table that has several.
+pub fn read(path: &Path, column: Option<&str>) -> Result<Support> {
+    let fail = |why: &str| Error::input(format!("{}: {why}", path.display()));
+    let support = read_labelled(path, column)?;
     match &support.classes[..] {
         [] => Err(fail("no picture has a label; nothing can be learned from it")),
         [only] => Err(fail(&format!(
@@ -114,8 +125,19 @@ pub fn read(path: &Path, column: Option<&str>) -> Result<Support> {
         all if all.len() > MOST_CLASSES => {
             Err(fail(&format!("{} classes, expected at most {MOST_CLASSES}", all.len())))
         }
-        _ if support.examples.len() > MOST_PICTURES => Err(too_many(path)),
         _ => Ok(support),
+    }
+}
+
+/// As [`read`], for judging: of the classes `known`, in their order. One class alone is fine.
+pub fn read_query(path: &Path, column: Option<&str>, known: &[String]) -> Result<Support> {
+    let support = read_labelled(path, column)?;
+    match support.examples.is_empty() {
+        true => Err(Error::input(format!(
+            "{}: no picture has a label; nothing can be judged",
+            path.display()
+        ))),
+        false => support.renumbered(known),
     }
 }
 
@@ -128,6 +150,15 @@ fn too_many(path: &Path) -> Error {
 
 fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// The pictures of a folder in order of name, not those of folders in it. Fails where there are none.
+pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let pictures = look(folder)?.pictures;
+    match pictures.is_empty() {
+        true => Err(Error::input(format!("{}: no PNG or JPEG in it", folder.display()))),
+        false => Ok(pictures),
+    }
 }
 
 /// What lies in a folder, each in order of name; hidden files are nobody's.

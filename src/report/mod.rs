@@ -7,6 +7,7 @@ pub mod axis;
 pub mod chart;
 pub mod curves;
 pub mod html;
+pub mod overlay;
 pub mod picture;
 
 pub use axis::Axis;

@@ -29,10 +29,25 @@ fn differences(row: &Row, shapes: &[Shape], seed: u32) -> Vec<f64> {
     derivatives.against_differences(&draw(&row.operands, shapes, seed)).unwrap()
 }
 
-/// Value and orders 1 to 3 on an executor against the reference.
-fn agrees(row: &Row, shapes: &[Shape], seed: u32, options: &Options) {
+/// A kink that a difference crosses spoils it, and a network has hundreds of ReLUs. So a case may draw again: a
+/// wrong rule is wrong at every draw.
+#[track_caller]
+fn some_draw_matches(row: &Row, shapes: &[Shape], seed: u32, draws: u32) {
+    let mut seen = vec![];
+    for seed in seed..seed + draws {
+        let errors = differences(row, shapes, seed);
+        if within(&errors, DIFFERENCE) {
+            return;
+        }
+        seen.push(errors);
+    }
+    panic!("{} {shapes:?}: {seen:?}", row.name);
+}
+
+/// Value and orders 1 to `order` on an executor against the reference.
+fn agrees(row: &Row, shapes: &[Shape], order: usize, seed: u32, options: &Options) {
     let tape = Tape::new();
-    let derivatives = Derivatives::new(&tape, row, shapes, 3, seed);
+    let derivatives = Derivatives::new(&tape, row, shapes, order, seed);
     let values = draw(&row.operands, shapes, seed);
     let errors = derivatives.against_reference(&values, options).unwrap();
     assert!(within(&errors, F32), "{} {shapes:?}: {errors:?}", row.name);
@@ -104,9 +119,10 @@ fn losses_match_their_differences_to_third_order() {
                 loss + owned.distill(x[0], x[1], known, 2.5)
             });
             let shapes = [net.output_shape(k, outputs, 4), net.output_shape(k, teachers, 4)];
-            let errors = differences(&row, &shapes, k as u32 + 1);
-            assert!(within(&errors, DIFFERENCE), "{} {shapes:?}: {errors:?}", head.name);
-            agrees(&row, &shapes, k as u32 + 1, &cpu());
+            // Only GIoU has kinks, where an edge of a box passes another's.
+            let draws = if matches!(head.kind, HeadKind::Boxes(_)) { 12 } else { 1 };
+            some_draw_matches(&row, &shapes, k as u32 + 1, draws);
+            agrees(&row, &shapes, 3, k as u32 + 1, &cpu());
         }
     }
 }
@@ -141,23 +157,13 @@ fn network_row(net: &MultiTask, tasks: [usize; 3], pictures: usize) -> (Row, Vec
 /// Weights all shared, all per task, and mixed; pictures shared or not.
 const TASKS: [[usize; 3]; 6] = [[1, 1, 1], [2, 2, 2], [2, 1, 1], [1, 2, 2], [2, 1, 2], [1, 2, 1]];
 
-/// A ReLU that a difference crosses spoils it, and a network has hundreds. So a case may draw again: a wrong rule
-/// is wrong at every draw.
 #[test]
 fn networks_match_their_differences_to_third_order() {
     for trunk in trunks() {
         let net = MultiTask { image: [16, 12, 1], ..network(trunk, EMBEDDING) };
         for tasks in TASKS {
             let (row, shapes) = network_row(&net, tasks, 1);
-            let mut tries = (1..=12).map(|seed| differences(&row, &shapes, seed));
-            let mut seen = vec![];
-            let fine = tries.any(|errors| {
-                let fine = within(&errors, DIFFERENCE);
-                seen.push(errors);
-                fine
-            });
-            eprintln!("{} draws", seen.len());
-            assert!(fine, "{:?} {tasks:?}: {seen:?}", net.trunk);
+            some_draw_matches(&row, &shapes, 1, 12);
         }
     }
 }
@@ -168,9 +174,21 @@ fn networks_agree_with_the_reference_to_third_order() {
         let net = network(trunk, EMBEDDING);
         for tasks in TASKS {
             let (row, shapes) = network_row(&net, tasks, 2);
-            agrees(&row, &shapes, 5, &cpu());
+            agrees(&row, &shapes, 3, 5, &cpu());
         }
     }
+}
+
+/// Networks of their own on shared pictures, differentiated twice: what a meta-gradient runs.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_network_agrees_with_the_reference_on_gpu() {
+    if std::env::var_os("METATAPE_NO_GPU").is_some() {
+        return eprintln!("skipped: no GPU (METATAPE_NO_GPU is set)");
+    }
+    let net = network(trunks()[0].clone(), EMBEDDING);
+    let (row, shapes) = network_row(&net, [1, 2, 2], 2);
+    agrees(&row, &shapes, 2, 5, &Options { device: Device::Gpu(None), ..Options::default() });
 }
 
 #[test]
@@ -489,6 +507,22 @@ fn losses_are_their_definitions_and_a_perfect_student_has_no_distance() {
     near(found[3][0], 0.5 * (sum.ln() - 2.0));
     near(found[4][0], 1.09f64.sqrt() - 1.0);
     assert!(found[5..].concat().iter().all(|&v| v == 0.0));
+    // Boxes (y, x, ln h, ln w): the same; a quarter of it, inside; one beside it with a gap as wide as both: of a
+    // hull of 3, 1 is empty; and far away and huge, in a cell that holds nothing.
+    let unit = [0.0, 0.0, 0.0, 0.0];
+    let boxes = [
+        unit,
+        [0.25, 0.25, 0.5f64.ln(), 0.5f64.ln()],
+        [2.0, 0.0, 0.0, 0.0],
+        [9e3, 0.0, 900.0, 900.0],
+    ];
+    let output = tape.data([1, 4, 4], &boxes.concat());
+    let loss = giou_loss(output, tape.data([1, 1, 4], &unit));
+    let found = evaluate(&tape, &[], &[loss, grad(loss, &[output])[0]]);
+    for (k, wanted) in [0.0, 0.75, 1.0 + 1.0 / 3.0].into_iter().enumerate() {
+        near(found[0][k], wanted);
+    }
+    assert!(found.concat().iter().all(|v| v.is_finite()), "{found:?}");
 }
 
 /// As a model file carries it; and what cannot be built says why.

@@ -69,8 +69,7 @@ pub fn binary_kl<'t>(student: Var<'t>, teacher: Var<'t>, t: f64) -> Var<'t> {
 }
 
 /// √(1 + x²) − 1: near x²/2 where x is small and |x| − 1 where it is large, so an outlier pulls no harder than 1.
-/// Charbonnier et al. 1994 (pseudo-Huber). Unlike smooth L1 it has no kink in any derivative, so a
-/// meta-gradient through it is exact everywhere.
+/// Charbonnier et al. 1994 (pseudo-Huber). Unlike smooth L1 it has no kink in any derivative.
 pub fn pseudo_huber<'t>(x: Var<'t>) -> Var<'t> {
     (x.square() + 1.0).sqrt() - 1.0
 }

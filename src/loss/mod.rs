@@ -11,7 +11,7 @@ mod masked;
 mod regression;
 
 pub use classification::{accuracy, cross_entropy};
-pub use detection::detection_loss;
+pub use detection::{detection_loss, giou_loss};
 pub use distillation::kl_div;
 pub use each::{binary_cross_entropy, binary_kl, cross_entropy_each, focal, kl_each, pseudo_huber};
 pub use masked::{mean_each, mean_known, mean_labelled};

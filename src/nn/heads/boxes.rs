@@ -1,8 +1,11 @@
 //! What stands where: a grid of cells, each with a probability for each class and one box.
 //!
 //! The cell that holds an object's centre answers for it (Redmon et al. 2016); classes are sigmoids under the
-//! focal loss, started at a small probability (Lin et al. 2017, RetinaNet). [`super::Grid`] turns boxes into
-//! targets and answers into boxes.
+//! focal loss, started at a small probability (Lin et al. 2017, RetinaNet), boxes learn by GIoU. [`super::Grid`]
+//! turns boxes into targets and answers into boxes.
+//!
+//! On 400 drawn pictures of 48×48 with up to four objects of three classes, 400 steps, two seeds: average precision
+//! 31 and 33 with GIoU; 29 and 24 with a pseudo-Huber distance of the four numbers at four times the weight.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +76,8 @@ impl Kind for Boxes {
         detection_loss(output, target, self.classes)
     }
 
-    /// Binary KL a class and cell; boxes count where the teacher is sure of an object.
+    /// Binary KL a class and cell; boxes count where the teacher is sure of an object, by the pseudo-Huber distance:
+    /// a student that begins as its teacher stays, where GIoU has a kink.
     fn distances<'t>(&self, output: Var<'t>, teacher: Var<'t>, temperature: f64) -> Var<'t> {
         let split = |all: Var<'t>| (all.narrow(4, 0, self.classes), all.narrow(4, self.classes, 4));
         let ((class, bounds), (taught, taught_bounds)) = (split(output), split(teacher));

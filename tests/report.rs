@@ -2,6 +2,7 @@
 
 use metatape::report::axis::number;
 use metatape::report::chart::{BarChart, LineChart, Mark, Series};
+use metatape::report::flame::{self, Slice};
 use metatape::report::picture::base64;
 use metatape::report::*;
 use metatape::run::Line;
@@ -304,4 +305,20 @@ fn ticks_read_well() {
     ] {
         assert_eq!(number(value), text);
     }
+}
+
+#[test]
+fn bars_of_a_profile_are_as_wide_as_their_share_and_its_text_is_escaped() {
+    let slice =
+        |kind: &str, name: &str, amount| Slice { kind: kind.into(), name: name.into(), amount };
+    let parts = [slice("conv", "3<4", 3.0), slice("sweep", "a", 0.5), slice("sweep", "b", 0.5)];
+    let picture = flame::svg("A & B", "ms", &parts);
+    let width_of = |name: &str| -> f64 {
+        let after = picture.split(&format!("<title>{name}: ")).nth(1).expect("a bar");
+        let width = after.split("width=\"").nth(1).expect("a rectangle");
+        width.split('"').next().expect("a number").parse().expect("a number")
+    };
+    assert_eq!(width_of("conv 3&lt;4"), 900.0);
+    assert_eq!((width_of("sweep"), width_of("sweep b")), (300.0, 150.0));
+    assert!(picture.contains("A &amp; B") && !picture.contains("3<4"));
 }

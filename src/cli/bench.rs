@@ -2,8 +2,9 @@
 
 use super::output;
 use crate::bench;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::Device;
+use crate::report::flame::{self, Slice};
 
 /// Time kernels and meta-steps
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,9 @@ pub struct Args {
     /// Also the share of each kind of kernel on one thread of `cpu`
     #[arg(long)]
     pub profile: bool,
+    /// The profile of each row also as a picture in this folder, ROW-CASE.svg
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub svg: Option<std::path::PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -80,8 +84,8 @@ pub fn main(args: &Args) -> Result<()> {
             line.dispatches,
             line.device,
         ))?;
-        if args.profile {
-            profile(&row)?;
+        if args.profile || args.svg.is_some() {
+            profile(&row, args)?;
         }
     }
     Ok(())
@@ -148,13 +152,26 @@ fn tasks(args: &Args) -> Result<()> {
 }
 
 /// The share of each kind of kernel, the slowest first, on one thread of `cpu`.
-fn profile(row: &bench::rows::Row) -> Result<()> {
+fn profile(row: &bench::rows::Row, args: &Args) -> Result<()> {
     let shares = bench::profile(row)?;
     let total: f64 = shares.iter().map(|share| share.seconds).sum();
+    if let Some(folder) = &args.svg {
+        let slice = |share: &crate::exec::cpu::Share| Slice {
+            kind: share.kind.clone(),
+            name: share.sizes.clone(),
+            amount: share.seconds * 1e3,
+        };
+        let slices: Vec<Slice> = shares.iter().map(slice).collect();
+        let title = format!("{} {}: one step on one thread", row.name, row.case);
+        let file = folder.join(format!("{}-{}.svg", row.name, row.case));
+        std::fs::create_dir_all(folder).map_err(|e| Error::input(format!("{folder:?}: {e}")))?;
+        std::fs::write(&file, flame::svg(&title, "ms", &slices))
+            .map_err(|e| Error::input(format!("{file:?}: {e}")))?;
+    }
     for share in shares.iter().filter(|share| share.seconds > 0.005 * total) {
         output::print(&format!(
             "     {:<36} {:>6} calls {:>9.3} ms {:>5.1}% {:>8.1} GFLOP/s\n",
-            share.name,
+            format!("{} {}", share.kind, share.sizes),
             share.calls,
             share.seconds * 1e3,
             100.0 * share.seconds / total,

@@ -6,6 +6,7 @@
 pub mod axis;
 pub mod chart;
 pub mod curves;
+pub mod flame;
 pub mod html;
 pub mod overlay;
 pub mod picture;

@@ -14,6 +14,7 @@ mod lower;
 mod memory;
 pub mod ride;
 pub mod simplify;
+mod split;
 mod sweep;
 pub mod twin;
 pub mod views;

@@ -2,8 +2,8 @@
 //!
 //! What is shared is computed once (`Expand` moves behind an operation whose operands are all
 //! expanded), equal expressions become one, constants fold, sums of what does not vary become
-//! products, and pointwise work moves to the small side of a pool (through `Take` and `Put`). Each rule
-//! is exact but for rounding. A product with the constant 0 is left alone: it would hide a NaN.
+//! products, and pointwise work moves to the small side of a pool (through `Take` and `Put`) and before a
+//! split of axes (`split.rs`). Each rule is exact but for rounding. A product with the constant 0 is left alone: it would hide a NaN.
 
 use super::graph::{Builder, Graph};
 use crate::op::{Along, Op, Pointwise};
@@ -35,8 +35,8 @@ fn round(graph: Graph) -> Graph {
     Graph { nodes: rules.made.nodes, outputs }.live()
 }
 
-struct Rules {
-    made: Builder,
+pub(super) struct Rules {
+    pub(super) made: Builder,
 }
 
 const ADD: Op = Op::Pointwise(Pointwise::Add);
@@ -44,7 +44,7 @@ const MUL: Op = Op::Pointwise(Pointwise::Mul);
 
 impl Rules {
     /// `op(inputs)` after all rules.
-    fn make(&mut self, op: Op, mut inputs: Vec<usize>, shape: Shape) -> usize {
+    pub(super) fn make(&mut self, op: Op, mut inputs: Vec<usize>, shape: Shape) -> usize {
         if let Some(id) = self.shared(&op, &inputs, shape) {
             return id;
         }
@@ -67,15 +67,15 @@ impl Rules {
         found.unwrap_or_else(|| self.made.node(op, inputs, shape))
     }
 
-    fn constant(&mut self, value: f64, shape: Shape) -> usize {
+    pub(super) fn constant(&mut self, value: f64, shape: Shape) -> usize {
         self.made.node(Op::Const(value.to_bits()), vec![], shape)
     }
 
-    fn op(&self, id: usize) -> &Op {
+    pub(super) fn op(&self, id: usize) -> &Op {
         &self.made.nodes[id].op
     }
 
-    fn input(&self, id: usize, k: usize) -> usize {
+    pub(super) fn input(&self, id: usize, k: usize) -> usize {
         self.made.nodes[id].inputs[k]
     }
 
@@ -94,7 +94,7 @@ impl Rules {
         }
     }
 
-    fn expanded(&mut self, id: usize, shape: Shape) -> usize {
+    pub(super) fn expanded(&mut self, id: usize, shape: Shape) -> usize {
         self.make(Op::Expand, vec![id], shape)
     }
 
@@ -140,6 +140,9 @@ impl Rules {
         let numbers: Option<Vec<f64>> = inputs.iter().map(|&id| self.made.number(id)).collect();
         if let Some(numbers) = numbers {
             return Some(self.constant(kind.value(&numbers), shape));
+        }
+        if let Some(done) = self.before_split(kind, inputs, shape) {
+            return Some(done);
         }
         let small: Option<Vec<(usize, Shape)>> = inputs.iter().map(|&id| self.small(id)).collect();
         let small = small?;
@@ -195,6 +198,26 @@ impl Rules {
     }
 
     fn sum(&mut self, a: usize, b: usize, shape: Shape) -> Option<usize> {
+        if let Some(one) = self.like_terms(a, b, shape) {
+            return Some(one);
+        }
+        // (p + q) + b where b and one of them are one term.
+        for (chain, other) in [(a, b), (b, a)] {
+            if *self.op(chain) != ADD {
+                continue;
+            }
+            let (p, q) = (self.input(chain, 0), self.input(chain, 1));
+            for (term, rest) in [(p, q), (q, p)] {
+                if let Some(one) = self.like_terms(term, other, shape) {
+                    return Some(self.make(ADD, vec![rest, one], shape));
+                }
+            }
+        }
+        None
+    }
+
+    /// a + b as one term, where they are multiples of one map or put by one index.
+    fn like_terms(&mut self, a: usize, b: usize, shape: Shape) -> Option<usize> {
         if a == b {
             let two = self.constant(2.0, shape);
             return Some(self.make(MUL, vec![a, two], shape));
@@ -287,6 +310,9 @@ impl Rules {
         let count: usize = axes.iter().map(|axis| from[axis]).product();
         if let Some(value) = self.made.number(x) {
             return Some(self.constant(value * count as f64, shape));
+        }
+        if let Some(sum) = self.sum_before_split(x, axes, shape) {
+            return Some(sum);
         }
         let constant_over = |s: Shape| axes.iter().all(|axis| s[axis] == 1);
         match self.op(x).clone() {

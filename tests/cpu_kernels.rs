@@ -61,6 +61,9 @@ fn exact(op: BlockOp, a: f64, b: f64, c: f64) -> f64 {
         }
         BlockOp::Copy => a,
         BlockOp::MulAdd => a * b + c,
+        BlockOp::AddAdd => a + b + c,
+        BlockOp::AddMul => (a + b) * c,
+        BlockOp::MulMul => a * b * c,
     }
 }
 

@@ -6,7 +6,7 @@ use metatape::exec::cpu::{Cpu, isa::Isa};
 use metatape::exec::reference::evaluate;
 use metatape::op::{Along, Window};
 use metatape::plan::interpret::interpret;
-use metatape::plan::{Memory, Passes, Plan};
+use metatape::plan::{Kind, Memory, Passes, Plan};
 use metatape::shape::Shape;
 use metatape::tape::{Conv2d, Tape, Var, grad};
 
@@ -281,4 +281,56 @@ fn state_and_task_sums_in_place() {
         let again = (local.permute(&[0, 2, 1]) * spread.reshape([1, 4, 1]).per_task(5)).sum(&[0]);
         vec![total, spread, again, local, v[0].sum(&[0]), local.mean(&[1, 2])]
     });
+}
+
+/// The map that a product makes is normalised for the next product: the result stands in its place, though
+/// sums and an instruction read the old numbers after the new ones are made.
+#[test]
+fn a_map_takes_the_place_of_the_one_it_is_made_from() {
+    let program = |v: &[Var<'_>]| -> Vec<usize> {
+        let a = v[0].matmul(v[1]);
+        let b = (a - a.mean(&[1])) * 3.0;
+        let both = (a * b).sum(&[1]) + (b + a * 0.1).tanh().sum(&[1]);
+        vec![b.matmul(v[2]).id, both.id]
+    };
+    let shapes: [&[usize]; 3] = [&[3, 48, 4], &[3, 4, 48], &[3, 48, 2]];
+    check("in place", &shapes, |v| program(v).into_iter().map(|id| Var { id, ..v[0] }).collect());
+    let tape = Tape::new();
+    let inputs: Vec<Var> = shapes.iter().map(|&s| tape.input(Shape::new(s))).collect();
+    let outputs: Vec<Var> =
+        program(&inputs).into_iter().map(|id| Var { id, ..inputs[0] }).collect();
+    let plan = Plan::fast(&tape, &outputs, &[], Memory::PerWorker);
+    assert!(plan.worker_len < 2 * 48 * 48, "{} for two maps of {}", plan.worker_len, 48 * 48);
+}
+
+/// Group norm, scale and shift, FiLM (Perez et al. 2018) and ReLU, with every network's own weights.
+fn film<'t>(v: &[Var<'t>], groups: usize) -> Var<'t> {
+    let s = v[0].shape();
+    let split = [s[0], s[1], s[2], s[3], groups, s[4] / groups];
+    let y = v[0].reshape(split).normalize(&[2, 3, 5], 0.1).reshape(s) * v[1] + v[2];
+    (y * (v[3] + 1.0) + v[4]).relu()
+}
+
+#[test]
+fn a_group_norm_is_done_in_the_shape_of_its_map() {
+    let channels: &[usize] = &[2, 1, 1, 1, 36];
+    let pictures: &[usize] = &[2, 3, 1, 1, 36];
+    let shapes: [&[usize]; 5] = [&[2, 3, 5, 4, 36], channels, channels, pictures, pictures];
+    for groups in [1, 3, 36] {
+        check(&format!("group norm of {groups}"), &shapes, |v| {
+            let y = film(v, groups);
+            let first = grad((y * y.sin()).sum_all(), v);
+            let second = grad((first[0] * first[0]).sum_all() + first[1].sin().sum_all(), v);
+            [vec![y], first, second].concat()
+        });
+        // Three visits: mean, variance, result.
+        let tape = Tape::new();
+        let inputs: Vec<Var> = shapes.iter().map(|&s| tape.input(Shape::new(s))).collect();
+        let plan = Plan::fast(&tape, &[film(&inputs, groups)], &[], Memory::PerWorker);
+        let visits = plan.kernels.iter().filter(|kernel| match &kernel.kind {
+            Kind::Sweep(sweep) => sweep.space.iter().product::<usize>() == 3 * 5 * 4 * 36,
+            _ => false,
+        });
+        assert_eq!(visits.count(), 3, "{groups} groups");
+    }
 }

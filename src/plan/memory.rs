@@ -1,13 +1,14 @@
 //! Memory: lifetimes decide who may share a place; the peak is known before anything runs.
 //!
 //! A buffer lives from the kernel that first writes it to the one that last reads it. Places are
-//! found in that order, best fit first. Buffers of the shared arena that a per-task segment touches
+//! found in that order: a map that a sweep writes where it reads another for the last time takes that
+//! one's place, others the best fit. Buffers of the shared arena that a per-task segment touches
 //! live through all of it, because every task does; buffers of a worker's arena live within it.
 
-use super::kernel::{BufferId, Kernel};
+use super::kernel::{BufferId, Kernel, Kind, View};
 use super::{Buffer, Place, Segment};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 /// 64 bytes: a SIMD register and a cache line. `gpu` needs 256 for bindings; it binds whole arenas.
 const ALIGN: usize = 16;
@@ -26,9 +27,30 @@ pub fn assign(
         (0..buffers.len()).filter(|&b| !own[b] && life[b].is_some()).collect();
     by_start.sort_by_key(|&b| (life[b].expect("filtered").0, b));
 
+    // Read once more when all kernels are done, or handed on already.
+    let mut kept: HashSet<BufferId> =
+        segments.iter().flat_map(|s| s.task_sums.iter().map(|sum| sum.from)).collect();
     let (mut shared, mut workers) = (Arena::default(), Arena::default());
     for b in by_start {
         let (start, end) = life[b].expect("filtered");
+        let may_follow = |a: BufferId| {
+            let alike = worker[a] == worker[b] && buffers[a].words(1) == buffers[b].words(1);
+            let ends_here = life[a].is_some_and(|(from, to)| from < start && to == start);
+            alike && ends_here && buffers[a].tasks == buffers[b].tasks && !own[a]
+        };
+        let before = read_in_place(&kernels[start], b)
+            .into_iter()
+            .find(|&a| may_follow(a) && !kept.contains(&a));
+        if let Some(a) = before {
+            kept.insert(a);
+            buffers[b].place = buffers[a].place;
+            match buffers[a].place {
+                Place::Worker { offset } => workers.hand_on(offset, start, end),
+                Place::Shared { offset } => shared.hand_on(offset, start, end),
+                Place::Own => unreachable!("not its own"),
+            }
+            continue;
+        }
         let buffer = &mut buffers[b];
         buffer.place = if worker[b] {
             Place::Worker { offset: workers.place(buffer.words(1), start, end) }
@@ -37,6 +59,21 @@ pub fn assign(
         };
     }
     (shared.len, workers.len)
+}
+
+/// What a sweep reads, if only there, exactly where it writes the map `b`: element by element, so that the
+/// one may stand in the other's place.
+fn read_in_place(kernel: &Kernel, b: BufferId) -> Vec<BufferId> {
+    let Kind::Sweep(sweep) = &kernel.kind else { return vec![] };
+    let Some(sink) = sweep.sinks.iter().find(|sink| sink.to.buffer == b && sink.sum.0 == 0) else {
+        return vec![];
+    };
+    let reads = kernel.reads();
+    let same = |load: &&View| {
+        let here = View { buffer: b, ..(*load).clone() } == sink.to;
+        here && reads.iter().filter(|other| other.buffer == load.buffer).count() == 1
+    };
+    sweep.loads.iter().filter(same).map(|load| load.buffer).collect()
 }
 
 /// First and last kernel of each buffer that a kernel or a task sum touches.
@@ -76,6 +113,8 @@ struct Arena {
     free: Vec<(usize, usize)>,
     /// (last kernel, offset, len), the earliest end on top.
     taken: BinaryHeap<Reverse<(usize, usize, usize)>>,
+    /// (last kernel, offset) of those whose place another took over.
+    handed_on: HashSet<(usize, usize)>,
 }
 
 impl Arena {
@@ -85,7 +124,9 @@ impl Arena {
             && last < start
         {
             self.taken.pop();
-            self.release(offset, len);
+            if !self.handed_on.remove(&(last, offset)) {
+                self.release(offset, len);
+            }
         }
         let best =
             (0..self.free.len()).filter(|&i| self.free[i].1 >= len).min_by_key(|&i| self.free[i].1);
@@ -112,6 +153,18 @@ impl Arena {
         };
         self.taken.push(Reverse((end, offset, len)));
         offset
+    }
+
+    /// What stands at `offset` until kernel `start` is followed there by another, which lives to `end`.
+    fn hand_on(&mut self, offset: usize, start: usize, end: usize) {
+        let same = |&&Reverse((last, at, _)): &&Reverse<(usize, usize, usize)>| {
+            (last, at) == (start, offset)
+        };
+        let &Reverse((_, _, len)) = self.taken.iter().find(same).expect("it stands there");
+        if end > start {
+            self.handed_on.insert((start, offset));
+            self.taken.push(Reverse((end, offset, len)));
+        }
     }
 
     fn release(&mut self, offset: usize, len: usize) {

@@ -1,13 +1,13 @@
-//! From a sweep's program to the steps of its interpreter: multiply-adds fused, products summed where they
+//! From a sweep's program to the steps of its interpreter: two instructions in one step, products summed where they
 //! stand, sinks written in place, registers reused as soon as nobody reads them.
 
 use super::block::BlockOp;
 use super::sweep::{Operand, SinkCode, Step, Strided};
 use crate::check::fault::{self, Fault};
 use crate::op::Pointwise;
-use crate::plan::kernel::{Arg, Sweep};
+use crate::plan::kernel::{Arg, Instruction, Sink, Sweep};
 
-/// Turns the program into steps: multiply-adds fused, sinks written in place, registers reused.
+/// Turns the program into steps: instructions fused by twos, sinks written in place, registers reused.
 pub(super) struct Assembler<'s> {
     sweep: &'s Sweep,
     steps: Vec<Step>,
@@ -22,15 +22,17 @@ pub(super) struct Assembler<'s> {
 }
 
 impl<'s> Assembler<'s> {
-    /// The steps and how many registers they need, of which a row of a pool takes `pooled_row`.
+    /// The steps and how many registers they need, of which a row of a pool takes `pooled_row`. `over` names
+    /// the load in whose place a sink stands, if any.
     pub(super) fn assemble(
         sweep: &'s Sweep,
         loads: &[Strided],
         sinks: &[SinkCode],
+        over: &[Option<usize>],
         pooled_row: usize,
     ) -> (Vec<Step>, usize) {
         let n = sweep.program.len();
-        // A product read by one sum or one addition is done there.
+        // A product read by one sum is done there.
         let mut uses = vec![0usize; n];
         let mut count = |arg: Arg| {
             if let Arg::Value(k) = arg {
@@ -43,31 +45,71 @@ impl<'s> Assembler<'s> {
             pick.largest.into_iter().chain(pick.taken.iter().map(|&(value, _)| value))
         });
         picked.clone().for_each(&mut count);
-        let single_product = |arg: Arg| match arg {
-            Arg::Value(k) if uses[k] == 1 && sweep.program[k].op == Pointwise::Mul => Some(k),
+        let single = |arg: Arg, op: Pointwise| match arg {
+            Arg::Value(k) if uses[k] == 1 && sweep.program[k].op == op => Some(k),
             _ => None,
         };
         let mut absorbed = vec![false; n];
-        let mut fused: Vec<Option<(usize, Arg)>> = vec![None; n];
-        for (i, instruction) in sweep.program.iter().enumerate() {
-            if instruction.op == Pointwise::Add {
-                let (a, b) = (instruction.args[0], instruction.args[1]);
-                if let Some(k) = single_product(b) {
-                    (fused[i], absorbed[k]) = (Some((k, a)), true);
-                } else if let Some(k) = single_product(a) {
-                    (fused[i], absorbed[k]) = (Some((k, b)), true);
-                }
-            }
-        }
         let summed: Vec<Option<usize>> = sweep
             .sinks
             .iter()
             .map(|sink| {
-                let k = (sink.sum.0 != 0).then(|| single_product(sink.value)).flatten()?;
+                let product = || single(sink.value, Pointwise::Mul);
+                let k = (sink.sum.0 != 0).then(product).flatten()?;
                 absorbed[k] = true;
                 Some(k)
             })
             .collect();
+        // Of two sums or products in a row, the first read by the second alone, one step is made.
+        let mut fused: Vec<Option<(BlockOp, usize, Arg)>> = vec![None; n];
+        for i in 0..n {
+            let Instruction { op, args } = &sweep.program[i];
+            let pairs: &[(Pointwise, BlockOp)] = match op {
+                Pointwise::Add => {
+                    &[(Pointwise::Mul, BlockOp::MulAdd), (Pointwise::Add, BlockOp::AddAdd)]
+                }
+                Pointwise::Mul => {
+                    &[(Pointwise::Mul, BlockOp::MulMul), (Pointwise::Add, BlockOp::AddMul)]
+                }
+                _ => &[],
+            };
+            let found = pairs.iter().find_map(|&(first, both)| {
+                [1, 0].into_iter().find_map(|side: usize| {
+                    let k = single(args[side], first)?;
+                    (fused[k].is_none() && !absorbed[i]).then_some((both, k, args[1 - side]))
+                })
+            });
+            if let Some((_, k, _)) = found {
+                (fused[i], absorbed[k]) = (found, true);
+            }
+        }
+        let operands_of = |i: usize| -> Vec<Arg> {
+            match fused[i] {
+                Some((_, k, rest)) => {
+                    vec![sweep.program[k].args[0], sweep.program[k].args[1], rest]
+                }
+                None => sweep.program[i].args.clone(),
+            }
+        };
+        // The instruction that reads each load last; n: a sum, a pick or a copy does.
+        let mut last_read = vec![0; sweep.loads.len()];
+        let at_the_end = |sink: &Sink, product: &Option<usize>| match product {
+            Some(k) => sweep.program[*k].args.clone(),
+            None => vec![sink.value],
+        };
+        for i in (0..n).filter(|&i| !absorbed[i]) {
+            for arg in operands_of(i) {
+                if let Arg::Load(load) = arg {
+                    last_read[load] = i;
+                }
+            }
+        }
+        let ends = sweep.sinks.iter().zip(&summed).flat_map(|(s, product)| at_the_end(s, product));
+        for arg in ends.chain(picked.clone()) {
+            if let Arg::Load(load) = arg {
+                last_read[load] = n;
+            }
+        }
         // The map sink that holds each instruction's result, if its lanes are neighbours.
         let mut home: Vec<Option<usize>> = vec![None; n];
         for (s, sink) in sweep.sinks.iter().enumerate() {
@@ -75,16 +117,11 @@ impl<'s> Assembler<'s> {
                 && sink.sum.0 == 0
                 && sinks[s].view.lane == 1
                 && !absorbed[k]
+                && over[s].is_none_or(|load| last_read[load] <= k)
             {
                 home[k].get_or_insert(s);
             }
         }
-        let operands_of = |i: usize| -> Vec<Arg> {
-            match fused[i] {
-                Some((k, rest)) => vec![sweep.program[k].args[0], sweep.program[k].args[1], rest],
-                None => sweep.program[i].args.clone(),
-            }
-        };
         let mut last_use = vec![0usize; n];
         for i in (0..n).filter(|&i| !absorbed[i]) {
             for arg in operands_of(i) {
@@ -95,11 +132,7 @@ impl<'s> Assembler<'s> {
         }
         // Sinks come after all instructions; what they read lives to the end.
         for (sink, product) in sweep.sinks.iter().zip(&summed) {
-            let args = match product {
-                Some(k) => sweep.program[*k].args.clone(),
-                None => vec![sink.value],
-            };
-            for arg in args {
+            for arg in at_the_end(sink, product) {
                 if let Arg::Value(k) = arg {
                     last_use[k] = n;
                 }
@@ -135,17 +168,20 @@ impl<'s> Assembler<'s> {
         }
         for i in (0..n).filter(|&i| !absorbed[i]) {
             let inputs = operands_of(i);
-            let op = if fused[i].is_some() {
-                BlockOp::MulAdd
-            } else {
-                block_op(this.sweep.program[i].op)
+            let op = match fused[i] {
+                Some((both, ..)) => both,
+                None => block_op(this.sweep.program[i].op),
             };
             this.instruction(i, op, &inputs, home[i]);
         }
-        for (s, sink) in sweep.sinks.iter().enumerate() {
+        for (s, sink) in sweep.sinks.iter().enumerate().filter(|&(s, _)| over[s].is_none()) {
             this.sink(s, sink, summed[s], &sinks[s], &home);
         }
         this.picks(loads, pooled_row);
+        // What overwrites a load comes when nobody reads it any more.
+        for (s, sink) in sweep.sinks.iter().enumerate().filter(|&(s, _)| over[s].is_some()) {
+            this.sink(s, sink, summed[s], &sinks[s], &home);
+        }
         (this.steps, this.registers)
     }
 
@@ -235,7 +271,7 @@ impl<'s> Assembler<'s> {
     fn sink(
         &mut self,
         s: usize,
-        sink: &crate::plan::kernel::Sink,
+        sink: &Sink,
         product: Option<usize>,
         code: &SinkCode,
         home: &[Option<usize>],

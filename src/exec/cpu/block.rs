@@ -112,6 +112,10 @@ instructions! {
     Copy 1 (a, _b, _c) a;
     /// a * b + c, rounded once where the processor can.
     MulAdd 3 (a, b, c) a.fma(b, c);
+    /// Two instructions in one: half the way through the cache.
+    AddAdd 3 (a, b, c) (a + b) + c;
+    AddMul 3 (a, b, c) (a + b) * c;
+    MulMul 3 (a, b, c) (a * b) * c;
 }
 
 /// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is.
@@ -191,7 +195,7 @@ unsafe fn columns<
     }
 }
 
-/// The whole vectors of a block in columns of four, then of one; says how many lanes are done.
+/// The whole vectors of a block in columns of four, of two, of one; says how many lanes are done.
 #[inline(always)]
 unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: Source<L>>(
     dst: *mut f32,
@@ -205,6 +209,10 @@ unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: So
         while lane + 4 * L::N <= lanes {
             columns::<L, I, A, B, C, 4>(dst, pitch, args, rows, lane);
             lane += 4 * L::N;
+        }
+        if lane + 2 * L::N <= lanes {
+            columns::<L, I, A, B, C, 2>(dst, pitch, args, rows, lane);
+            lane += 2 * L::N;
         }
         while lane + L::N <= lanes {
             columns::<L, I, A, B, C, 1>(dst, pitch, args, rows, lane);
@@ -376,6 +384,9 @@ unsafe fn run<L: Lanes>(
             BlockOp::Less => fast!(two, Less),
             BlockOp::Select => fast!(three, Select),
             BlockOp::MulAdd => fast!(three, MulAdd),
+            BlockOp::AddAdd => fast!(three, AddAdd),
+            BlockOp::AddMul => fast!(three, AddMul),
+            BlockOp::MulMul => fast!(three, MulMul),
             BlockOp::Recip => in_rows::<L, Recip>(dst, pitch, args, rows, lanes),
             BlockOp::Exp => in_rows::<L, Exp>(dst, pitch, args, rows, lanes),
             BlockOp::Log => in_rows::<L, Log>(dst, pitch, args, rows, lanes),

@@ -142,7 +142,11 @@ impl SweepCode {
             block_rows = rows.div_ceil(stretches).next_multiple_of(2);
         }
         let pooled_row = (rows / 2 * lanes).div_ceil(BLOCK);
-        let (steps, registers) = Assembler::assemble(sweep, &loads, &sinks, pooled_row);
+        // A map may stand where a load stood that is read here for the last time (`plan/memory.rs`).
+        let start = |view: &Strided| table.base(view.at.buffer).wrapping_add(view.at.offset);
+        let over = |sink: &SinkCode| loads.iter().position(|load| start(load) == start(&sink.view));
+        let over: Vec<Option<usize>> = sinks.iter().map(over).collect();
+        let (steps, registers) = Assembler::assemble(sweep, &loads, &sinks, &over, pooled_row);
         let mut pooled = vec![];
         for put in &sweep.puts {
             pooled.push((table.at(&put.index), Some(table.at(&put.data))));
@@ -318,6 +322,7 @@ impl SweepCode {
                         let p = pointers.loads[k].offset(place(v));
                         match (v.row, v.lane) {
                             (0, 0) => BlockArg::Scalar(*p),
+                            (_, 0) if height == 1 => BlockArg::Scalar(*p),
                             (r, 0) => BlockArg::Row(p, r as usize),
                             (0, _) if height > 1 => BlockArg::Lane(p),
                             (_, _) if height == 1 => BlockArg::Map(p, width),

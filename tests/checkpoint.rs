@@ -247,7 +247,7 @@ fn train(run: &mut Run, die_after: Option<u64>) -> Result<()> {
         results: vec![figure],
         events: vec![],
     };
-    run.finish(&summary, "<!doctype html>", &state(&x)?.tensors)
+    run.finish(&summary, "<!doctype html>", &state(&x)?.tensors, None)
 }
 
 fn recipe() -> Recipe {

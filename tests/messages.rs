@@ -179,6 +179,9 @@ fn a_resolved_recipe_reads_back_to_itself_and_to_the_same_hash() {
         for what in
             ["seed=2", "seeds=2", "steps=1", "inner_lr=0.3", "evaluate.seed=4", "order=first"]
         {
+            if (name, what) == ("toy", "seeds=2") {
+                continue; // nothing in it is random, and two seeds are refused
+            }
             assert_ne!(
                 load(name, &[what]).unwrap().hash(),
                 recipe.hash(),

@@ -40,6 +40,16 @@ fn a_scene_is_a_pure_function_of_seed_domain_and_index() {
     assert!(pixels(1, 0) != World::new(1).target(0).scene(0).pixels);
 }
 
+#[test]
+fn several_threads_make_the_same_scenes_in_the_same_order() {
+    let domain = World::new(3).source(1);
+    let one_by_one: Vec<Scene> = (4..15).map(|i| domain.scene(i)).collect();
+    for threads in [0, 1, 3, 11, 40] {
+        assert!(domain.scenes(4..15, threads) == one_by_one, "{threads} threads");
+    }
+    assert!(domain.scenes(4..4, 2).is_empty());
+}
+
 // Truth agrees with the picture.
 
 /// Bounds of each object's samples, in pixels, for those that have any.
@@ -119,7 +129,7 @@ fn the_mask_is_what_stands_at_each_pixels_middle() {
 fn the_lamp_that_is_lit_has_its_states_colour() {
     let mut domain = plain();
     domain.mix.kinds = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]; // country: no blue panel over the road
-    for state in 1..SIGNALS.len() {
+    for (state, name) in SIGNALS.iter().enumerate().skip(1) {
         domain.mix.signals = [0.0; 4];
         domain.mix.signals[state] = 1.0;
         for index in 0..40 {
@@ -136,7 +146,7 @@ fn the_lamp_that_is_lit_has_its_states_colour() {
                 2 => r > 2 * b && g > 2 * b && r > g,
                 _ => g > 2 * r && g > b,
             };
-            assert!(right, "{} looks like {most_colourful:?} in scene {index}", SIGNALS[state]);
+            assert!(right, "{name} looks like {most_colourful:?} in scene {index}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How fast it is here: the rows of work that other engines are timed on as well, beside what the
 //! machine can do in the same run. What a row is stands in `benches/peers/WORK.md`.
 
+mod heads;
 pub mod rows;
 
 use crate::error::{Error, Result};
@@ -57,6 +58,9 @@ pub fn run(row: &Row, options: &Options) -> Result<Line> {
     let loss_first = loss[0];
     for _ in 0..row.warm_up() {
         program.run()?;
+        if let Some(after) = &work.after {
+            after.weigh(&mut *program)?;
+        }
     }
     program.read(0, &mut loss)?;
     let (mut times, start) = (vec![], Instant::now());
@@ -64,6 +68,9 @@ pub fn run(row: &Row, options: &Options) -> Result<Line> {
         let step = Instant::now();
         program.run()?;
         program.read(0, &mut loss)?; // a step ends when its loss is a number on the host
+        if let Some(after) = &work.after {
+            after.weigh(&mut *program)?;
+        }
         times.push(ms(step));
     }
     if !loss[0].is_finite() {
@@ -124,7 +131,7 @@ pub fn rows_named(names: &[String]) -> Result<Vec<Row>> {
         chosen.extend(all.iter().filter(|row| row.name.eq_ignore_ascii_case(name)).cloned());
         if chosen.len() == before {
             return Err(Error::input(format!(
-                "no bench is called {name:?}; there are R1, R2, R3, R4, kernels, plan and tasks"
+                "no bench is called {name:?}; there are R1, R2, R3, R4, R7, kernels, plan and tasks"
             )));
         }
     }

@@ -1,6 +1,7 @@
 //! The rows of work, exactly as `benches/peers/WORK.md` defines them: the same networks, sizes, losses,
 //! inner and outer steps as the peers run; inputs from the same distributions.
 
+use super::heads::Case;
 use crate::loss;
 use crate::meta::{Episode, Judged, Maml};
 use crate::nn::{Given, Init, Mlp, Model, Params, Spec, Weights};
@@ -26,6 +27,8 @@ enum Kind {
     Sine,
     /// An ordinary training step of Conv-4-64, 20 ways.
     Supervised { batch: usize },
+    /// Three heads of 20 ways on one trunk, batch 32.
+    Heads(super::heads::Case),
 }
 
 const WAYS: usize = 5;
@@ -42,15 +45,20 @@ pub fn all() -> Vec<Row> {
         row("R3", "order2", Kind::Sine),
         row("R4", "batch32", Kind::Supervised { batch: 32 }),
         row("R4", "batch320", Kind::Supervised { batch: 320 }),
+        row("R7", "forward", Kind::Heads(Case::Forward)),
+        row("R7", "one", Kind::Heads(Case::One)),
+        row("R7", "k", Kind::Heads(Case::PerTask)),
     ]
 }
 
 /// A row as a tape: outputs with the loss first, state pairs, and what goes into each slot.
 pub struct Work {
     pub tape: Box<Tape>,
-    outputs: Vec<usize>,
+    pub(super) outputs: Vec<usize>,
     pub state: Vec<(usize, usize)>,
     pub values: Vec<Vec<f32>>,
+    /// What the host does after a run.
+    pub after: Option<super::heads::Weighed>,
 }
 
 impl Work {
@@ -73,6 +81,9 @@ impl Row {
 
     pub fn build(&self) -> Work {
         let tape = Box::new(Tape::new());
+        if let Kind::Heads(case) = self.kind {
+            return super::heads::build(tape, case);
+        }
         let (outputs, state, values) = match self.kind {
             Kind::Images { tasks, queries, steps, first_order } => {
                 let maml = Maml { first_order, ..Maml::new(0.4, steps) };
@@ -84,8 +95,9 @@ impl Row {
                 meta_step(&tape, &mlp, &Maml::new(0.01, 1), 25, [10, 10], None)
             }
             Kind::Supervised { batch } => supervised(&tape, batch),
+            Kind::Heads(_) => unreachable!("built above"),
         };
-        Work { tape, outputs, state, values }
+        Work { tape, outputs, state, values, after: None }
     }
 
     /// The row's multiply-adds of convolutions and head, as `WORK.md` counts them, in 10^9 flops.
@@ -110,17 +122,26 @@ impl Row {
                 let (f, f1) = sample(20);
                 batch as f64 * (3.0 * f - f1)
             }
+            Kind::Heads(case) => {
+                let (f, f1) = sample(3 * 20); // heads: one product of each sample with each
+                let passes = match case {
+                    Case::Forward => f,
+                    Case::One => 3.0 * f - f1,
+                    Case::PerTask => f + 3.0 * (2.0 * f - f1),
+                };
+                super::heads::BATCH as f64 * passes
+            }
         };
         flops / 1e9
     }
 }
 
 /// Pooled Conv-4-64 with a bias in each convolution, as the peers have it.
-struct Pooled {
+pub(super) struct Pooled {
     ways: usize,
 }
 
-fn pooled(ways: usize) -> Pooled {
+pub(super) fn pooled(ways: usize) -> Pooled {
     Pooled { ways }
 }
 
@@ -140,7 +161,15 @@ impl Model for Pooled {
     }
 
     fn output<'t>(&self, weights: &Params<'t>, given: Given<'t>) -> Var<'t> {
-        let mut h = given.x;
+        let h = Self::trunk(weights, given.x);
+        h.matmul(weights.get("head/weight")) + weights.get("head/bias")
+    }
+}
+
+impl Pooled {
+    /// `[tasks, batch, 28, 28, 1]` -> `[tasks, batch, 64]`.
+    pub(super) fn trunk<'t>(weights: &Params<'t>, x: Var<'t>) -> Var<'t> {
+        let mut h = x;
         for i in 1..=4 {
             let part = |name: &str| weights.get(&format!("block{i}/{name}"));
             h = h.conv2d(part("weight"), Conv2d::new(1, 1)) + part("bias");
@@ -148,12 +177,11 @@ impl Model for Pooled {
             h = h.max_pool(Window::tiles(2)).relu();
         }
         let s = h.shape();
-        let h = h.reshape([s[0], s[1], s[4]]);
-        h.matmul(weights.get("head/weight")) + weights.get("head/bias")
+        h.reshape([s[0], s[1], s[4]])
     }
 }
 
-type Built = (Vec<usize>, Vec<(usize, usize)>, Vec<Vec<f32>>);
+pub(super) type Built = (Vec<usize>, Vec<(usize, usize)>, Vec<Vec<f32>>);
 
 /// One meta-step with Adam 1e-3; `ways` for pictures with labels, none for numbers.
 fn meta_step(
@@ -193,7 +221,7 @@ fn meta_step(
 }
 
 /// Normal pictures and labels in class order; sine tasks for the MLP.
-fn data(shape: Shape, k: usize, ways: Option<usize>) -> Vec<f32> {
+pub(super) fn data(shape: Shape, k: usize, ways: Option<usize>) -> Vec<f32> {
     let mut random = Stream::new(1, 0x1000, 0, k as u32);
     match (ways, k % 2) {
         (Some(ways), 1) => {
@@ -236,7 +264,7 @@ fn supervised(tape: &Tape, batch: usize) -> Built {
 }
 
 /// Adam on `loss`: outputs, state pairs and start values of every slot that is not data.
-fn outer(tape: &Tape, theta: &Params, loss: Var, spec: &[Spec]) -> Built {
+pub(super) fn outer(tape: &Tape, theta: &Params, loss: Var, spec: &[Spec]) -> Built {
     let loss = Var { tape, id: loss.id };
     let weights: Vec<Var> = theta.vars().iter().map(|w| Var { tape, id: w.id }).collect();
     let adam = Optimizer::Adam(Adam::default());

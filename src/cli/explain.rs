@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::output;
 use crate::error::Result;
-use crate::experiment::fewshot;
+use crate::experiment;
 use crate::recipe::{self, Override};
 
 /// Print the plan of a recipe: tape, kernels, shapes, flops, bytes, segments, buffers, dispatches
@@ -31,8 +31,7 @@ pub fn main(args: &Args) -> Result<()> {
         args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
     let recipe = recipe::load(&args.recipe, &overrides)?;
     let device = args.device.unwrap_or(recipe.device).into();
-    let experiment = fewshot::from_recipe(&recipe)?;
-    let explained = fewshot::inspect::explain(&experiment, None, device)?;
+    let explained = experiment::explain(&recipe, device)?;
     if args.tape {
         output::print(&explained.tape)?;
     }

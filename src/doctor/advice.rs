@@ -6,8 +6,10 @@
 use super::{Interval, Measurements};
 use std::fmt;
 
-/// Harm is worth a change from here on: a step of one task takes back this share of what the other's own gains.
-const HARM: f64 = 0.1;
+/// Harm by a task that learns is worth a change from here on: a step on it takes back this share of what a step
+/// on the other gains. Less is what any two tasks do to each other near the end of a training, also where both gain
+/// by it. From a task that does not even help itself, any harm is too much.
+const HARM: f64 = 0.5;
 /// Help is a twin's from here on, both ways: a step is worth half of the other's own.
 const TWIN: f64 = 0.5;
 /// A gradient is loud from here on: three times as long as the others'.
@@ -16,10 +18,13 @@ const LOUD: f64 = 3.0;
 /// Something that the measurements show, by number of task.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Finding {
-    /// Steps of `from` hurt `to`: their worth ([`Measurements::worth`]).
+    /// Steps on `task` hurt the others together ([`Measurements::worth_to_others`]), and nobody gains: they do not help
+    /// the task itself on fresh examples ([`Measurements::own_effect`]).
+    Enemy { task: usize, worth: Interval },
+    /// Steps of `from` hurt `to`: [`Measurements::worth`].
     Hurts { from: usize, to: usize, worth: Interval },
-    /// Each helps the other nearly as well as itself.
-    Twins { a: usize, b: usize, worth: [Interval; 2] },
+    /// Each wants what the other wants: [`Measurements::kinship`] of a to b, and back.
+    Twins { a: usize, b: usize, kinship: [Interval; 2] },
     /// The gradient is `log` (natural) longer than the others'.
     Loud { task: usize, log: Interval },
 }
@@ -35,12 +40,27 @@ pub struct Advice {
 }
 
 /// What follows from the measurements. Needs two repeats at least; says nothing with fewer.
+///
+/// A loud task is only given a weight: whether it also hurts the others shows when it no longer drowns them out.
 pub fn advise(measured: &Measurements) -> Advice {
     let n = measured.tasks();
-    let mut findings = vec![];
+    let (mut findings, mut weights) = (vec![], vec![1.0; n]);
+    for (task, weight) in weights.iter_mut().enumerate().filter(|_| n > 1) {
+        let log = measured.log_loudness(task);
+        if log.low() > LOUD.ln() {
+            *weight = (-log.mean).exp();
+            findings.push(Finding::Loud { task, log });
+        }
+    }
     let mut harm = vec![0.0; n * n];
-    for from in 0..n {
-        for to in (0..n).filter(|&to| to != from) {
+    for from in (0..n).filter(|&task| weights[task] == 1.0) {
+        let worth = measured.worth_to_others(from);
+        let others = (0..n).filter(|&to| to != from);
+        if worth.high() < 0.0 && measured.own_effect(from).low() <= 0.0 {
+            findings.push(Finding::Enemy { task: from, worth });
+            others.clone().for_each(|to| harm[from * n + to] = -worth.mean);
+        }
+        for to in others {
             let worth = measured.worth(from, to);
             if worth.high() < -HARM {
                 harm[from * n + to] = -worth.mean;
@@ -49,30 +69,14 @@ pub fn advise(measured: &Measurements) -> Advice {
         }
     }
     let mut twins = vec![];
-    for a in 0..n {
-        for b in a + 1..n {
-            let worth = [measured.worth(a, b), measured.worth(b, a)];
-            if worth.iter().all(|w| w.low() > TWIN) {
-                twins.push((a, b));
-                findings.push(Finding::Twins { a, b, worth });
-            }
+    for (a, b) in (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))) {
+        let kinship = [measured.kinship(a, b), measured.kinship(b, a)];
+        if kinship.iter().all(|k| k.low() > TWIN) {
+            twins.push((a, b));
+            findings.push(Finding::Twins { a, b, kinship });
         }
     }
     let groups = group(n, &harm, &twins);
-    let mut weights = vec![1.0; n];
-    for (task, weight) in weights.iter_mut().enumerate().filter(|_| n > 1) {
-        let log = measured.log_loudness(task);
-        if log.low() > LOUD.ln() {
-            *weight = (-log.mean).exp();
-            // A task that trains alone has nobody to drown out.
-            if groups.iter().any(|group| group.len() > 1 && group.contains(&task)) {
-                findings.push(Finding::Loud { task, log });
-            }
-        }
-    }
-    for group in groups.iter().filter(|group| group.len() == 1) {
-        weights[group[0]] = 1.0;
-    }
     Advice { names: measured.names.clone(), findings, groups, weights }
 }
 
@@ -95,9 +99,9 @@ fn group(n: usize, harm: &[f64], twins: &[(usize, usize)]) -> Vec<Vec<usize>> {
     }
     let mut groups = vec![rest];
     for task in left {
-        let is_twin = |other: usize| twins.contains(&(task.min(other), task.max(other)));
+        let twin = |other: usize| twins.contains(&(task.min(other), task.max(other)));
         let fits = |group: &&mut Vec<usize>| {
-            group.iter().any(|&t| is_twin(t)) && group.iter().all(|&t| between(task, t) == 0.0)
+            group.iter().any(|&t| twin(t)) && group.iter().all(|&t| between(task, t) == 0.0)
         };
         match groups.iter_mut().skip(1).find(fits) {
             Some(group) => group.push(task),
@@ -119,33 +123,38 @@ impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let name = |task: usize| &self.names[task];
         if self.is_nothing() {
-            let n = self.names.len();
-            return write!(
-                f,
-                "The {n} tasks neither help nor hurt each other beyond what chance explains: no advice."
+            return f.write_str(
+                "No task helps or hurts another beyond what chance explains: train them together.",
             );
         }
         for finding in &self.findings {
-            match finding {
+            match *finding {
+                Finding::Enemy { task, worth } => writeln!(
+                    f,
+                    "{} hurts the others and helps not even itself: a step on it takes back {:.2} ± {:.2} of what a step on them gains.",
+                    name(task),
+                    -worth.mean,
+                    worth.half
+                )?,
                 Finding::Hurts { from, to, worth } => writeln!(
                     f,
-                    "{} hurts {}: a step on it takes back {:.2} ± {:.2} of what a step of {}'s own gains.",
-                    name(*from),
-                    name(*to),
+                    "{} hurts {}: a step on it takes back {:.2} ± {:.2} of what a step on {} gains.",
+                    name(from),
+                    name(to),
                     -worth.mean,
                     worth.half,
-                    name(*to)
+                    name(to)
                 )?,
-                Finding::Twins { a, b, worth: [to_b, to_a] } => writeln!(
+                Finding::Twins { a, b, kinship: [to_b, to_a] } => writeln!(
                     f,
                     "{} and {} are twins: a step on one is worth {to_b} and {to_a} of the other's own.",
-                    name(*a),
-                    name(*b)
+                    name(a),
+                    name(b)
                 )?,
                 Finding::Loud { task, log } => writeln!(
                     f,
-                    "{} is loud: its gradient is {:.1} times as long as the others' ({:.1} to {:.1}).",
-                    name(*task),
+                    "{} is loud: its gradient begins {:.1} times as long as the others' ({:.1} to {:.1}).",
+                    name(task),
                     log.mean.exp(),
                     log.low().exp(),
                     log.high().exp()

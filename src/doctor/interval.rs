@@ -33,7 +33,10 @@ impl Interval {
 
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{:.2} ± {:.2}", self.mean, self.half)
+        match self.half.is_finite() {
+            true => write!(f, "{:.2} ± {:.2}", self.mean, self.half),
+            false => f.write_str("unknown"),
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Many readings along several trainings, and what they say together.
 //!
-//! Z is averaged over a training, as TAG does; a *repeat* is one training (another seed), or one stretch of a
-//! long one. Intervals are over repeats: readings within one are too alike to count as independent.
+//! Z is averaged over a training, as TAG does; a *repeat* is one training (another seed, another part of the
+//! examples), or one stretch of a long one. Intervals are over repeats: readings within one are too alike to count
+//! as independent.
 
 use super::{Interval, Reading};
 
-/// The chance that any one of a doctor's intervals misses, all pairs together: each is made as wide as that
-/// takes (Bonferroni).
-pub const MISS: f64 = 0.05;
+/// The chance that any one of a doctor's intervals of a kind misses: with more tasks there are more of them, and
+/// each is made wider (Bonferroni). Pairs are one kind, single tasks the other.
+pub const MISS: f64 = 0.025;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurements {
@@ -20,7 +21,9 @@ pub struct Measurements {
 struct Repeat {
     readings: f64,
     affinity: Vec<f64>,
+    effect: Vec<f64>,
     cosine: Vec<f64>,
+    /// ln of the gradients' lengths at the first reading.
     log_length: Vec<f64>,
 }
 
@@ -37,7 +40,7 @@ impl Measurements {
         self.repeats.len()
     }
 
-    /// Adds a reading to repeat number `repeat`, counted from 0.
+    /// Adds a reading to repeat number `repeat`, counted from 0, in the order of the training.
     #[track_caller]
     pub fn add(&mut self, repeat: usize, reading: &Reading) {
         let n = self.tasks();
@@ -45,17 +48,20 @@ impl Measurements {
         let none = Repeat {
             readings: 0.0,
             affinity: vec![0.0; n * n],
+            effect: vec![0.0; n * n],
             cosine: vec![0.0; n * n],
-            log_length: vec![0.0; n],
+            log_length: vec![],
         };
         self.repeats.resize_with(self.repeats.len().max(repeat + 1), || none.clone());
         let into = &mut self.repeats[repeat];
         into.readings += 1.0;
-        let log_length: Vec<f64> = reading.lengths().iter().map(|length| length.ln()).collect();
+        if into.log_length.is_empty() {
+            into.log_length = reading.lengths().iter().map(|length| length.ln()).collect();
+        }
         for (sums, values) in [
             (&mut into.affinity, &reading.affinity),
+            (&mut into.effect, &reading.effect),
             (&mut into.cosine, &reading.cosines()),
-            (&mut into.log_length, &log_length),
         ] {
             sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
@@ -73,22 +79,37 @@ impl Measurements {
         self.over_repeats(self.pairs(), |r| r.cosine[at] / r.readings)
     }
 
-    /// Z_ij/Z_jj: what a step of i does for j, in steps of j itself. 1: as good as its own, 0: nothing, below 0: harm.
-    /// Free of units and, while steps are short, of the step size. No finite interval where j's own steps do not help it.
-    pub fn worth(&self, i: usize, j: usize) -> Interval {
-        let n = self.tasks();
-        self.over_repeats(self.pairs(), |r| {
-            let (own, other) = (r.affinity[j * (n + 1)], r.affinity[i * n + j]);
-            if own > 0.0 { other / own } else { f64::NAN }
-        })
+    /// ΣZ_ij/ΣZ_jj over readings: how much i wants what j wants. 1: a step on i is as good for j as its own, 0: they are
+    /// strangers. Free of units and, while steps are short, of the step size.
+    pub fn kinship(&self, i: usize, j: usize) -> Interval {
+        self.over_repeats(self.pairs(), |r| worth(&r.affinity, i, &[j]))
     }
 
-    /// ln of how long the gradient of i is beside the others' (their geometric mean).
+    /// ΣE_ij/ΣE_jj over readings: what training on i does for j, in steps of j itself; below 0: harm. No finite interval
+    /// where j's own steps do not help it on fresh examples.
+    pub fn worth(&self, i: usize, j: usize) -> Interval {
+        self.over_repeats(self.pairs(), |r| worth(&r.effect, i, &[j]))
+    }
+
+    /// The same for all other tasks together: ΣE_ij/ΣE_jj over readings and over j.
+    pub fn worth_to_others(&self, i: usize) -> Interval {
+        let others: Vec<usize> = (0..self.tasks()).filter(|&j| j != i).collect();
+        self.over_repeats(self.tasks(), |r| worth(&r.effect, i, &others))
+    }
+
+    /// E_ii, mean over readings: whether steps on i help i itself on fresh examples.
+    pub fn own_effect(&self, i: usize) -> Interval {
+        let at = i * (self.tasks() + 1);
+        self.over_repeats(self.tasks(), |r| r.effect[at] / r.readings)
+    }
+
+    /// ln of how long the gradient of i is beside the others' (their geometric mean), at the first reading: later, joint
+    /// training has made the loudest task quiet, at the others' cost.
     pub fn log_loudness(&self, i: usize) -> Interval {
         let others = (self.tasks() - 1) as f64;
         self.over_repeats(self.tasks(), |r| {
             let sum: f64 = r.log_length.iter().sum();
-            (r.log_length[i] - (sum - r.log_length[i]) / others) / r.readings
+            r.log_length[i] - (sum - r.log_length[i]) / others
         })
     }
 
@@ -101,4 +122,12 @@ impl Measurements {
         let values: Vec<f64> = known.map(f).collect();
         Interval::of(&values, MISS / questions.max(1) as f64)
     }
+}
+
+/// Row i's sum over the columns `to`, in units of their diagonals'.
+fn worth(matrix: &[f64], i: usize, to: &[usize]) -> f64 {
+    let n = matrix.len().isqrt();
+    let own: f64 = to.iter().map(|j| matrix[j * (n + 1)]).sum();
+    let done: f64 = to.iter().map(|j| matrix[i * n + j]).sum();
+    if own > 0.0 { done / own } else { f64::NAN }
 }

@@ -13,6 +13,9 @@ pub enum ScheduleKind {
     Constant,
     /// Half a cosine from 1 to `floor` over the steps after the warm-up (Loshchilov and Hutter 2017).
     Cosine { floor: f64 },
+    /// 1, then a straight line to 0 over the last `fall` of the steps (Zhai et al. 2022): until it falls, a training
+    /// that would be longer looks the same.
+    Trapezoid { fall: f64 },
     /// Times `factor` after every `period` steps.
     Step { period: u64, factor: f64 },
 }
@@ -30,6 +33,10 @@ impl Schedule {
             ScheduleKind::Cosine { floor } => {
                 let part = after as f64 / steps.saturating_sub(self.warmup).max(1) as f64;
                 floor + (1.0 - floor) * 0.5 * (1.0 + (std::f64::consts::PI * part.min(1.0)).cos())
+            }
+            ScheduleKind::Trapezoid { fall } => {
+                let left = steps.saturating_sub(step) as f64 / steps.max(1) as f64;
+                (left / fall).min(1.0)
             }
             ScheduleKind::Step { period, factor } => factor.powf((after / period.max(1)) as f64),
         }
@@ -49,6 +56,8 @@ mod tests {
         assert!((cosine.at(104, 104) - 0.1).abs() < 1e-12);
         let step = Schedule { warmup: 0, kind: ScheduleKind::Step { period: 10, factor: 0.5 } };
         assert_eq!([0, 9, 10, 25].map(|s| step.at(s, 30)), [1.0, 1.0, 0.5, 0.25]);
+        let trapezoid = Schedule { warmup: 1, kind: ScheduleKind::Trapezoid { fall: 0.25 } };
+        assert_eq!([0, 1, 75, 90, 100].map(|s| trapezoid.at(s, 100)), [0.5, 1.0, 1.0, 0.4, 0.0]);
         assert_eq!(Schedule::default().at(7, 9), 1.0);
     }
 }

@@ -37,6 +37,12 @@ pub enum Kind {
         from: i64,
         to: i64,
     },
+    /// A list of numbers, of at least so many.
+    Numbers {
+        least: usize,
+        from: f64,
+        to: f64,
+    },
     Word(&'static [&'static str]),
     /// A list of different words, possibly empty.
     Words(&'static [&'static str]),
@@ -82,6 +88,14 @@ impl Kind {
                     return Err(format!("has {} entries; expected at least {least}", all.len()));
                 }
                 let all = all.iter().map(|v| whole(v, *from, *to).map(Value::Integer));
+                Ok(Value::Array(all.collect::<Result<_, String>>()?))
+            }
+            Kind::Numbers { least, from, to } => {
+                let all = list(value)?;
+                if all.len() < *least {
+                    return Err(format!("has {} entries; expected at least {least}", all.len()));
+                }
+                let all = all.iter().map(|v| number(v, *from, *to).map(Value::Float));
                 Ok(Value::Array(all.collect::<Result<_, String>>()?))
             }
             Kind::Word(words) => word(value, words).map(Value::String),

@@ -122,7 +122,15 @@ pub fn resolve(text: &str, file: &str, name: &str, overrides: &[Override]) -> Re
 impl Recipe {
     /// What no single key can tell.
     fn consistent(&self) -> std::result::Result<(), String> {
-        let Recipe { tasks, model, evaluate, .. } = self;
+        let Recipe { tasks, model, method, evaluate, .. } = self;
+        let few_shot = matches!(tasks.kind, TaskKind::Sine | TaskKind::Omniglot);
+        let other = matches!(model.kind, ModelKind::MultiTask | ModelKind::Point);
+        if few_shot && (other || method.kind != MethodKind::Maml) {
+            return Err(format!(
+                "tasks.kind = \"{}\" needs model.kind = \"mlp\" or \"conv4\" and method.kind = \"maml\"",
+                tasks.kind.word()
+            ));
+        }
         if !evaluate.inner_steps.contains(&evaluate.headline) {
             return Err(format!(
                 "evaluate.headline = {} is not among evaluate.inner_steps = {:?}",
@@ -137,6 +145,8 @@ impl Recipe {
             }
             TaskKind::Sine => (1, 1),
             TaskKind::Omniglot => (28 * 28, tasks.ways),
+            TaskKind::Scenes | TaskKind::Camvid => return self.consistent_domains(),
+            TaskKind::Toy => return self.consistent_toy(),
         };
         if tasks.kind == TaskKind::Omniglot {
             for (path, queries) in [("tasks", tasks.queries), ("evaluate", evaluate.queries)] {
@@ -160,6 +170,58 @@ impl Recipe {
             return Err(format!(
                 "model.layers leads from {} to {}; tasks of this kind need {inputs} to {outputs}",
                 ends.0, ends.1
+            ));
+        }
+        Ok(())
+    }
+
+    /// Of experiments on several domains.
+    fn consistent_domains(&self) -> std::result::Result<(), String> {
+        let Recipe { model, method, .. } = self;
+        if model.kind != ModelKind::MultiTask || method.kind != MethodKind::Transfer {
+            return Err(format!(
+                "tasks.kind = \"{}\" needs model.kind = \"multitask\" and method.kind = \"transfer\"",
+                self.tasks.kind.word()
+            ));
+        }
+        // An episode of meta-learning takes so many different pictures of one task and domain.
+        let episode = 2 * (self.train.batch / 4).max(1);
+        if let Some(few) = self.tasks.source_labels.iter().find(|&&n| n < episode) {
+            return Err(format!(
+                "tasks.source_labels has {few}; expected at least {episode} for train.batch = {}",
+                self.train.batch
+            ));
+        }
+        if !model.filters.is_multiple_of(8) {
+            return Err(format!(
+                "model.filters = {}; expected a multiple of 8, the groups of the normalisation",
+                model.filters
+            ));
+        }
+        Ok(())
+    }
+
+    /// Two numbers, Adam, nothing random.
+    fn consistent_toy(&self) -> std::result::Result<(), String> {
+        let Recipe { model, method, train, .. } = self;
+        if model.kind != ModelKind::Point || method.kind != MethodKind::Aggregate {
+            return Err(
+                "tasks.kind = \"toy\" needs model.kind = \"point\" and method.kind = \"aggregate\""
+                    .into(),
+            );
+        }
+        if method.methods.is_empty() {
+            return Err("method.methods = [] leaves nothing to run; expected one or more".into());
+        }
+        if train.optimizer.kind != OptimizerKind::Adam {
+            return Err(
+                "tasks.kind = \"toy\" is defined with Adam; expected train.optimizer.kind = \"adam\"".into()
+            );
+        }
+        if self.seeds != 1 {
+            return Err(format!(
+                "tasks.kind = \"toy\" has nothing random: {} seeds would end alike; expected seeds = 1",
+                self.seeds
             ));
         }
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 use super::key::Kind::{
-    Bytes, Device as ADevice, Flag, Name, Number, Pair, Text, Whole, Wholes, Word, Words,
+    Bytes, Device as ADevice, Flag, Name, Number, Numbers, Pair, Text, Whole, Wholes, Word, Words,
 };
 use super::key::{Key, REQUIRED};
 
@@ -68,9 +68,11 @@ macro_rules! keys {
 
 words! {
     /// What a task is.
-    TaskKind { Sine = "sine", Omniglot = "omniglot" }
+    TaskKind { Sine = "sine", Omniglot = "omniglot", Scenes = "scenes", Camvid = "camvid", Toy = "toy" }
     /// The network that is learned.
-    ModelKind { Mlp = "mlp", Conv4 = "conv4" }
+    ModelKind { Mlp = "mlp", Conv4 = "conv4", MultiTask = "multitask", Point = "point" }
+    /// The trunk of a network with several heads.
+    TrunkKind { Small = "small", Residual = "residual" }
     Activation { Relu = "relu", Tanh = "tanh", Softplus = "softplus" }
     /// How a convolution block halves the picture.
     Downsample { Stride = "stride", Pool = "pool" }
@@ -85,7 +87,12 @@ words! {
         Group = "group",
     }
     Init { He = "he", Glorot = "glorot", Normal = "normal", TruncatedNormal = "truncated_normal" }
-    MethodKind { Maml = "maml" }
+    MethodKind { Maml = "maml", Transfer = "transfer", Aggregate = "aggregate" }
+    /// What weighs the two tasks of the toy problem.
+    ToyMethod {
+        Sum = "sum", PcGrad = "pcgrad", Mgda = "mgda", CaGrad = "cagrad", ImtlG = "imtl_g",
+        Nash = "nash", Aligned = "aligned", UpGrad = "upgrad", Famo = "famo",
+    }
     /// Whether the meta-gradient keeps its second derivatives.
     Order { Exact = "exact", First = "first" }
     OptimizerKind { Sgd = "sgd", Adam = "adam", AdamW = "adamw" }
@@ -93,7 +100,14 @@ words! {
     /// What a result is compared with.
     Control { FirstOrder = "first_order", Pretrained = "pretrained", Random = "random" }
     PlanKind { Fast = "fast", Plain = "plain" }
-    Study { Default = "default", Full = "full" }
+    Study {
+        Default = "default",
+        Full = "full",
+        /// Controls alone, on held-out source domains: how hard the tasks are.
+        Difficulty = "difficulty",
+        /// Controls and method on held-out source domains: which settings to take.
+        Tune = "tune",
+    }
 }
 
 /// More steps than any published run has, so that step counts multiply without overflow.
@@ -120,7 +134,7 @@ keys! {
         plan: PlanKind = "'fast'", Word(PlanKind::WORDS), "";
         /// Memory the plan may use, such as "2GiB"; 0 sets no bound
         memory: u64 = "0", Bytes, "bytes";
-        /// `full` adds label-count curves and ablations where the recipe has them
+        /// `full` adds label-count curves and ablations where the recipe has them; `difficulty` and `tune` look at settings
         study: Study = "'default'", Word(Study::WORDS), "";
         /// A checkpoint after so many seconds; 0 turns this off
         checkpoint_seconds: f64 = "60", Number(0.0, 1e9), "seconds";
@@ -131,7 +145,7 @@ keys! {
 
     /// What one task is, and how many examples it shows.
     Tasks "tasks." {
-        /// What a task is: a sine wave, or handwritten characters to tell apart
+        /// What a task is: a sine wave, handwritten characters to tell apart, or one of two losses of two numbers
         kind: TaskKind = REQUIRED, Word(TaskKind::WORDS), "";
         /// Range of A in y = A sin(x - phase)
         amplitude: [f64; 2] = "[0.1, 5.0]", Pair(-1e6, 1e6), "", "tasks.kind" is &["sine"];
@@ -151,18 +165,36 @@ keys! {
         queries: usize = "1", Whole(1, 19), "pictures a class", "tasks.kind" is &["omniglot"];
         /// Each class of an episode turned by a random multiple of 90 degrees
         rotations: bool = "true", Flag, "", "tasks.kind" is &["omniglot"];
+        /// Seed of the world: which domains there are, and what stands in their pictures
+        world: u64 = "1", Whole(0, i64::MAX), "", "tasks.kind" is &["scenes"];
+        /// Domains to learn from
+        sources: usize = "12", Whole(1, 100), "domains", "tasks.kind" is &["scenes"];
+        /// Further source domains that only settings are chosen on
+        heldout: usize = "3", Whole(1, 100), "domains", "tasks.kind" is &["scenes"];
+        /// Domains to adapt to
+        targets: usize = "5", Whole(1, 100), "domains", "tasks.kind" is &["scenes"];
+        /// Pictures of each source domain with labels of each task (a picture carries one task's)
+        source_labels: Vec<usize> = "[40, 80, 20]", Wholes { least: 1, from: 1, to: 10_000 }, "pictures a task", "tasks.kind" is &["scenes"];
+        /// Pictures of a target domain with labels of each task
+        labels: usize = "24", Whole(1, 10_000), "pictures a task", "tasks.kind" is &["scenes", "camvid"];
+        /// Pictures of a target domain without labels
+        unlabelled: usize = "150", Whole(1, 100_000), "pictures", "tasks.kind" is &["scenes"];
     }
 
     /// The network and its start.
     Model "model." {
-        /// The network: fully connected layers, or four convolution blocks and a linear head
+        /// The network: fully connected layers, four convolution blocks and a linear head, or two bare numbers
         kind: ModelKind = REQUIRED, Word(ModelKind::WORDS), "";
         /// Sizes from input to output
         layers: Vec<usize> = "[1, 40, 40, 1]", Wholes { least: 2, from: 1, to: 65_536 }, "units", "model.kind" is &["mlp"];
         /// Between the layers
         activation: Activation = "'relu'", Word(Activation::WORDS), "";
         /// Channels of each convolution
-        filters: usize = "64", Whole(1, 4096), "channels", "model.kind" is &["conv4"];
+        filters: usize = "64", Whole(1, 4096), "channels", "model.kind" is &["conv4", "multitask"];
+        /// The layers that all heads share
+        trunk: TrunkKind = "'small'", Word(TrunkKind::WORDS), "", "model.kind" is &["multitask"];
+        /// Numbers that describe a domain and scale and shift the trunk's channels; 0: the trunk does not know domains
+        embedding: usize = "8", Whole(0, 256), "numbers", "model.kind" is &["multitask"];
         /// How a block halves the picture: a strided convolution, or pooling by the maximum
         downsample: Downsample = "'stride'", Word(Downsample::WORDS), "", "model.kind" is &["conv4"];
         /// Statistics of the normalisation in training: all queries together, each with the support, ...
@@ -179,10 +211,27 @@ keys! {
 
     /// How it learns to learn.
     Method "method." {
-        /// The method: a start from which a few gradient steps solve a task
+        /// The method: a start from which a few gradient steps solve a task, knowledge moved between domains, or one direction from many gradients
         kind: MethodKind = "'maml'", Word(MethodKind::WORDS), "";
+        /// Weight of each task's loss where they are summed with tuned constants
+        weights: Vec<f64> = "[1.0, 1.0, 1.0]", Numbers { least: 1, from: 0.0, to: 1e6 }, "", "method.kind" is &["transfer"];
+        /// How the gradients of the tasks become one direction
+        aggregator: String = "'cagrad'", Text, "", "method.kind" is &["transfer"];
+        /// Steps of meta-learning after the source domains are learned
+        meta_steps: u64 = "200", Whole(0, MANY), "steps", "method.kind" is &["transfer"];
+        /// Domains of a meta-step
+        meta_tasks: usize = "4", Whole(1, 1000), "domains", "method.kind" is &["transfer"];
+        /// Step size of the meta-optimiser
+        meta_lr: f64 = "0.0003", Number(0.0, 1e3), "", "method.kind" is &["transfer"];
+        /// Weight of learning from a teacher's answers on unlabelled pictures
+        distill: f64 = "1.0", Number(0.0, 1e6), "", "method.kind" is &["transfer"];
+        /// Temperature of a teacher's answers
+        temperature: f64 = "2.0", Number(ABOVE_0, 1e3), "", "method.kind" is &["transfer"];
+        /// What weighs the gradients (or losses) of the tasks, each in a run of its own
+        methods: Vec<ToyMethod> = "['sum', 'pcgrad', 'mgda', 'cagrad', 'imtl_g', 'nash', 'aligned', 'upgrad', 'famo']",
+            Words(ToyMethod::WORDS), "", "tasks.kind" is &["toy"];
         /// `exact` differentiates through the inner steps; `first` leaves out the second derivative
-        order: Order = "'exact'", Word(Order::WORDS), "";
+        order: Order = "'exact'", Word(Order::WORDS), "", "method.kind" is &["maml"];
         /// Step size of the inner steps, on the mean loss of the support examples
         inner_lr: f64 = "0.01", Number(0.0, 1e3), "";
         /// Gradient steps on a task in training
@@ -191,12 +240,28 @@ keys! {
 
     /// How long and with which optimiser.
     Train "train." {
-        /// Meta-steps (updates of the shared weights)
+        /// Steps (updates of the shared weights)
         steps: u64 = REQUIRED, Whole(0, MANY), "steps";
         /// Tasks whose query losses are averaged in one meta-step
-        tasks_per_step: usize = "32", Whole(1, 65_536), "tasks";
+        tasks_per_step: usize = "32", Whole(1, 65_536), "tasks", "method.kind" is &["maml"];
         /// Largest Euclidean norm of the meta-gradient, longer ones are shortened; 0 turns this off
         clip: f64 = "0", Number(0.0, ANY), "";
+        /// Pictures with each task's labels in a step
+        batch: usize = "16", Whole(1, 10_000), "pictures a task", "method.kind" is &["transfer"];
+        /// Steps of single-task networks on the source domains; as many as `steps` at least
+        single_steps: u64 = "0", Whole(0, MANY), "steps", "method.kind" is &["transfer"];
+        /// Steps on a target domain, from what the source domains taught
+        adapt_steps: u64 = "100", Whole(1, MANY), "steps", "method.kind" is &["transfer"];
+        /// Step size there
+        adapt_lr: f64 = "0.001", Number(0.0, 1e3), "", "method.kind" is &["transfer"];
+        /// Factor of that step size for the trunk; 0 freezes it
+        slow: f64 = "1.0", Number(0.0, 1e3), "", "method.kind" is &["transfer"];
+        /// Strength of the pull back to the source weights (L2-SP)
+        anchor: f64 = "0.0", Number(0.0, 1e6), "", "method.kind" is &["transfer"];
+        /// Steps on a target domain of a network that begins at random
+        scratch_steps: u64 = "200", Whole(1, MANY), "steps", "method.kind" is &["transfer"];
+        /// Step size there
+        scratch_lr: f64 = "0.003", Number(0.0, 1e3), "", "method.kind" is &["transfer"];
     }
     + { optimizer: Optimizer, schedule: Schedule }
 
@@ -235,13 +300,13 @@ keys! {
     /// How the result is judged: on tasks that training never saw.
     Evaluate "evaluate." {
         /// Test tasks of a final figure
-        tasks: usize = "1000", Whole(2, 1_000_000), "tasks";
+        tasks: usize = "1000", Whole(2, 1_000_000), "tasks", "method.kind" is &["maml"];
         /// Seed of the test tasks: the same tasks for every training seed and every control
         seed: u64 = "0", Whole(0, i64::MAX), "";
         /// Gradient steps on a test task, one figure each
-        inner_steps: Vec<usize> = "[0, 1, 5, 10]", Wholes { least: 1, from: 0, to: 1000 }, "steps";
+        inner_steps: Vec<usize> = "[0, 1, 5, 10]", Wholes { least: 1, from: 0, to: 1000 }, "steps", "method.kind" is &["maml"];
         /// The one of `inner_steps` that curves and progress show
-        headline: usize = "1", Whole(0, 1000), "steps";
+        headline: usize = "1", Whole(0, 1000), "steps", "method.kind" is &["maml"];
         /// Points a test task adapts on, one table row each
         support: Vec<usize> = "[5, 10]", Wholes { least: 1, from: 1, to: 10_000 }, "points", "tasks.kind" is &["sine"];
         /// Points an adapted test task is judged on
@@ -251,10 +316,12 @@ keys! {
         /// Statistics of the normalisation in the test, one table row each
         norm: Vec<Norm> = "['batch', 'single']", Words(Norm::WORDS), "", "model.kind" is &["conv4"];
         /// What stands beside the result, with the same test tasks
-        controls: Vec<Control> = "[]", Words(Control::WORDS), "";
+        controls: Vec<Control> = "[]", Words(Control::WORDS), "", "method.kind" is &["maml"];
         /// Meta-steps between two points of the test curve; 0 draws none
-        every: u64 = "500", Whole(0, MANY), "steps";
+        every: u64 = "500", Whole(0, MANY), "steps", "method.kind" is &["maml"];
         /// Test tasks of a point of the curve
-        curve_tasks: usize = "200", Whole(2, 1_000_000), "tasks";
+        curve_tasks: usize = "200", Whole(2, 1_000_000), "tasks", "method.kind" is &["maml"];
+        /// Test pictures of each domain
+        pictures: usize = "200", Whole(10, 100_000), "pictures", "method.kind" is &["transfer"];
     }
 }

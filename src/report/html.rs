@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Answer, Block, Chart, Episode, Report, STEPS, Section, Shown, Table};
+use super::{Answer, Block, Captioned, Chart, Episode, Report, STEPS, Section, Shown, Table};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -94,6 +94,19 @@ fn write_section(page: &mut String, section: &Section) {
             Block::Episodes(episodes) => {
                 page.push_str("<div class=\"episodes\">\n");
                 episodes.iter().for_each(|episode| write_episode(page, episode));
+                page.push_str("</div>\n");
+            }
+            Block::Gallery { title, pictures } => {
+                let _ = writeln!(page, "<h3>{}</h3>\n<div class=\"gallery\">", escape(title));
+                for Captioned { picture, caption, wrong } in pictures {
+                    let (class, caption) =
+                        (if *wrong { " class=\"wrong\"" } else { "" }, escape(caption));
+                    let url = picture.data_url();
+                    let _ = writeln!(
+                        page,
+                        "<figure{class}><img alt=\"{caption}\" src=\"{url}\"><figcaption>{caption}</figcaption></figure>"
+                    );
+                }
                 page.push_str("</div>\n");
             }
             Block::Folded { title, text } => {

@@ -65,6 +65,11 @@ pub enum Block {
     Charts(Vec<Chart>),
     /// Adapted episodes as pictures: pass the worst first.
     Episodes(Vec<Episode>),
+    /// Pictures side by side, each with a line below.
+    Gallery {
+        title: String,
+        pictures: Vec<Captioned>,
+    },
     /// Text in a fixed width (a recipe), folded away behind its title.
     Folded {
         title: String,
@@ -107,6 +112,15 @@ pub struct Shown {
     pub truth: String,
     pub before: Option<Answer>,
     pub after: Option<Answer>,
+}
+
+/// A picture with a line below.
+#[derive(Clone, Debug)]
+pub struct Captioned {
+    pub picture: Picture,
+    pub caption: String,
+    /// Marked as a mistake.
+    pub wrong: bool,
 }
 
 /// What the model said of a picture.

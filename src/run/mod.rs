@@ -147,12 +147,22 @@ impl Run {
     }
 
     /// Writes `model.safetensors`, `report.html` and, last, `summary.json`: a folder with a summary is a finished run.
-    pub fn finish(&mut self, summary: &Summary, report: &str, model: &[Named]) -> Result<()> {
+    /// `card`: what `predict` needs to know of the model, where it can be used on pictures of one's own.
+    pub fn finish(
+        &mut self,
+        summary: &Summary,
+        report: &str,
+        model: &[Named],
+        card: Option<serde_json::Value>,
+    ) -> Result<()> {
         self.metrics.sync()?;
-        let metadata = serde_json::json!({
+        let mut metadata = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "recipe": self.recipe.to_toml(),
         });
+        if let Some(card) = card {
+            metadata["card"] = card;
+        }
         save_model(&self.folder.model(), model, &metadata)?;
         files::write_atomic(&self.folder.report(), report.as_bytes())?;
         summary.save(&self.folder.summary())

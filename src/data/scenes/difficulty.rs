@@ -1,7 +1,10 @@
 //! How hard is the world? Every knob, in one place, with its reason.
 //!
 //! Set by three rows alone (single task on the target's labels, pretrained single task, no target
-//! label), before any joint method is looked at.
+//! label) on held-out source domains, before any joint method was compared on these values:
+//! `metatape run driving --set study=difficulty`. The pretrained single task was to lie between 50 and 85
+//! on every task at 24 labels; it is at 84, 70 and 82 (road, obstacles, signal; seeds 1 to 3). Larger lamps with
+//! 20 labels of signals a domain gave 92, smaller ones with 12 gave 44: signals come with a jump.
 
 /// Sizes are in pixels of a 48-pixel picture and grow with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,9 +54,9 @@ impl Default for Difficulty {
             snow: [0.55, 0.88],
             noise: 0.018,
             most_noise: 0.045,
-            housing: [8.0, 16.0],
-            lamp: 0.29,
-            signs: [0.45, 0.35, 0.2],
+            housing: [6.5, 13.0],
+            lamp: 0.26,
+            signs: [0.35, 0.4, 0.25],
             car: [8.0, 22.0],
             person: [12.5, 27.0],
             visible: 0.4,

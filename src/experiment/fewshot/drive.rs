@@ -339,7 +339,7 @@ impl Driver<'_> {
             set: self.set.as_ref(),
         };
         let report = page(&findings)?.html();
-        self.run.finish(&summary, &report, &named("", &weights))?;
+        self.run.finish(&summary, &report, &named("", &weights), None)?;
         Ok(summary)
     }
 }

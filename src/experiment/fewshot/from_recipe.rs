@@ -3,7 +3,7 @@
 use super::{Control, Experiment, Judging, Net, Outer, Row, Tasks};
 use crate::data::{episodes::EpisodeSpec, sine::SineSpec};
 use crate::error::{Error, Result};
-use crate::exec;
+use crate::experiment::options;
 use crate::meta::Maml;
 use crate::nn::{self, Conv4, Mlp};
 use crate::optim::{Adam, Optimizer, Schedule, ScheduleKind, Sgd};
@@ -11,7 +11,7 @@ use crate::recipe::{self, Recipe};
 
 /// Fails with one line where keys contradict each other, or name what there is not.
 pub fn from_recipe(r: &Recipe) -> Result<Experiment> {
-    let (tasks, net) = tasks_and_net(r);
+    let (tasks, net) = tasks_and_net(r)?;
     let evaluate = &r.evaluate;
     let rows = match (tasks, &net) {
         (Tasks::Sine(_), _) => evaluate.support.iter().map(|&n| Row::Support(n)).collect(),
@@ -64,7 +64,7 @@ pub fn from_recipe(r: &Recipe) -> Result<Experiment> {
     })
 }
 
-fn tasks_and_net(r: &Recipe) -> (Tasks, Net) {
+fn tasks_and_net(r: &Recipe) -> Result<(Tasks, Net)> {
     use recipe::{ModelKind, TaskKind};
     let (t, m) = (&r.tasks, &r.model);
     let init = match m.init {
@@ -92,6 +92,7 @@ fn tasks_and_net(r: &Recipe) -> (Tasks, Net) {
             let spec = EpisodeSpec { tasks, ways, shots: t.shots, queries: t.queries };
             Tasks::Omniglot { spec, rotations: t.rotations }
         }
+        other => return Err(not_few_shot(other.word())),
     };
     let net = match m.kind {
         ModelKind::Mlp => Net::Mlp(Mlp { sizes: m.layers.clone(), activation, init }),
@@ -108,8 +109,15 @@ fn tasks_and_net(r: &Recipe) -> (Tasks, Net) {
             init,
             head_std: m.head_std,
         }),
+        ModelKind::MultiTask | ModelKind::Point => return Err(not_few_shot(m.kind.word())),
     };
-    (tasks, net)
+    Ok((tasks, net))
+}
+
+fn not_few_shot(what: &str) -> Error {
+    Error::input(format!(
+        "{what:?} is not learned from few-shot episodes; expected \"sine\" or \"omniglot\""
+    ))
 }
 
 fn norm(mode: recipe::Norm, r: &Recipe) -> nn::Norm {
@@ -155,20 +163,5 @@ fn control(control: recipe::Control) -> Control {
         recipe::Control::FirstOrder => Control::FirstOrder,
         recipe::Control::Pretrained => Control::Pretrained,
         recipe::Control::Random => Control::Random,
-    }
-}
-
-/// How programs are made for this recipe.
-fn options(r: &Recipe) -> exec::Options {
-    exec::Options {
-        device: match r.device {
-            recipe::Device::Auto => exec::Device::Auto,
-            recipe::Device::Cpu => exec::Device::Cpu,
-            recipe::Device::Gpu(n) => exec::Device::Gpu(n),
-            recipe::Device::Reference => exec::Device::Reference,
-        },
-        plain: r.plan == recipe::PlanKind::Plain,
-        threads: (r.threads > 0).then_some(r.threads),
-        memory: (r.memory > 0).then_some(r.memory),
     }
 }

@@ -34,12 +34,15 @@ impl Default for CaGrad {
 }
 
 impl CaGrad {
-    /// Residual: the duality gap, relative to the size of the gradients' products.
+    /// Residual: the duality gap, relative to the size of the gradients' products. Where |g_w| is rounding the gap
+    /// cannot be told from 0 below c|g0| times that rounding, and such an answer counts as solved.
     pub(super) fn weigh(&self, gram: &Gram) -> Weighing {
         let u = mean(gram.tasks());
         let g0 = gram.square(&u).sqrt();
         let radius = self.c * g0;
-        if radius <= 0.0 {
+        // Lengths below this are rounding; a mean that is has no direction to be near to.
+        let floor = (gram.precision() * gram.largest()).sqrt();
+        if radius <= 0.0 || g0 <= floor {
             return Weighing::closed(u);
         }
         let along: Vec<f64> = (0..gram.tasks()).map(|i| gram.along(i, &u) / g0).collect();
@@ -56,8 +59,7 @@ impl CaGrad {
 
         // |g_w(ρ)| crosses ρ once. Below the floor |g_w| is rounding: the hull contains 0, the
         // direction is not unique, and the floor's is one of them.
-        let (mut low, mut high) =
-            (gram.precision().sqrt() * gram.largest().sqrt(), gram.largest().sqrt());
+        let (mut low, mut high) = (floor, gram.largest().sqrt());
         let (mut w, mut over) = at(low);
         let mut rho = low;
         if over > 0.0 {
@@ -98,6 +100,8 @@ impl CaGrad {
             Rescale::OnePlusSquare => 1.0 / (1.0 + self.c * self.c),
             Rescale::OnePlus => 1.0 / (1.0 + self.c),
         };
-        Weighing::solved(direction, gap, iterations, self.effort).times(factor)
+        let rounding = if rho == floor { radius * floor / gram.largest() } else { 0.0 };
+        let converged = gap <= self.effort.tolerance.max(rounding);
+        Weighing { weights: direction, residual: gap, converged, iterations }.times(factor)
     }
 }

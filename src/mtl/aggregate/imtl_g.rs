@@ -1,50 +1,54 @@
 //! IMTL-G: the combination, with weights of sum 1, whose projection on every task's gradient is equally long.
-//! Liu, Li, Kuang, Xue, Chen, Yang, Liao, Zhang, ICLR 2021, equation (5) in closed form.
+//! Liu, Li, Kuang, Xue, Chen, Yang, Liao, Zhang, ICLR 2021, equation (5).
 //!
-//! ⟨g_i, d⟩ / |g_i| equal for all i means M w ∝ √diag(M). Gradients that depend on each other are handled as torchjd
-//! does, by the pseudo-inverse. The closed form may come out with equal projections below 0, which would ascend
-//! every task; the answer is then given as the paper defines it, and called not converged.
+//! ⟨g_i, d⟩ / |g_i| = ν for all i and Σ w = 1 are K + 1 linear equations. Written like that, and not as w ∝ M⁻¹√diag(M),
+//! they stay well posed where gradients become opposite: there ν = 0. The equations may be
+//! solved by a negative ν, which would ascend every task; the answer is then given as the paper defines it, and
+//! called not converged.
 
-use super::linear::eigen;
+use super::linear::solve;
 use super::{Effort, Gram, Weighing};
 
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct ImtlG {
-    /// Of the eigenvalues.
-    pub effort: Effort,
-}
+pub struct ImtlG;
 
 impl ImtlG {
-    /// Residual: how unequal the projections are, relative to the largest; at least 1 where they point uphill.
+    /// Residual: how unequal the projections are, relative to Σ |w_i g_i|; at least 1 where they point uphill.
     pub(super) fn weigh(&self, gram: &Gram) -> Weighing {
         let k = gram.tasks();
-        // Of unit gradients, C y ∝ 1 and w_i = y_i / |g_i|: balanced whatever the lengths. A task without a
-        // gradient has no projection, and no say.
+        // A task without a gradient has no projection, and no say.
         let moving: Vec<usize> = (0..k).filter(|&i| gram.norm(i) > 0.0).collect();
-        let cosine = |i: usize, j: usize| gram.get(i, j) / (gram.norm(i) * gram.norm(j));
-        let row = |&i: &usize| moving.iter().map(|&j| cosine(i, j)).collect();
-        let units: Vec<Vec<f64>> = moving.iter().map(row).collect();
-        let e = eigen(&units, self.effort.iterations, 1e-15);
-        let floor = k as f64 * gram.precision();
-        let mut weights = vec![0.0; k];
-        for (value, v) in e.values.iter().zip(&e.vectors).filter(|(value, _)| **value > floor) {
-            let share = v.iter().sum::<f64>() / value;
-            for (&i, v) in moving.iter().zip(v) {
-                weights[i] += share * v / gram.norm(i);
+        let n = moving.len();
+        let norms: Vec<f64> = moving.iter().map(|&i| gram.norm(i)).collect();
+        let shortest = norms.iter().copied().fold(f64::INFINITY, f64::min);
+        // Of unit gradients, C y = ν 1 and Σ h y = 1 with h_i = shortest / |g_i|, w_i = h_i y_i: balanced
+        // whatever the lengths.
+        let h: Vec<f64> = norms.iter().map(|norm| shortest / norm).collect();
+        let mut system = vec![vec![0.0; n + 1]; n + 1];
+        for (a, &i) in moving.iter().enumerate() {
+            for (b, &j) in moving.iter().enumerate() {
+                system[a][b] = gram.get(i, j) / (norms[a] * norms[b]);
             }
+            (system[a][n], system[n][a]) = (-1.0, h[a]);
         }
-        let sum: f64 = weights.iter().sum();
-        if sum == 0.0 {
-            let residual = if moving.is_empty() { 0.0 } else { 1.0 };
-            return Weighing::solved(weights, residual, e.sweeps, self.effort);
-        }
-        weights.iter_mut().for_each(|w| *w /= sum);
+        let mut right = vec![0.0; n + 1];
+        right[n] = 1.0;
+        let y = solve(&mut system, &mut right);
+
+        let mut weights = vec![0.0; k];
+        moving.iter().zip(y.iter().zip(&h)).for_each(|(&i, (y, h))| weights[i] = y * h);
         let along: Vec<f64> =
-            moving.iter().map(|&i| gram.along(i, &weights) / gram.norm(i)).collect();
-        let (low, high) =
-            along.iter().fold((f64::MAX, f64::MIN), |(l, h), &a| (l.min(a), h.max(a)));
-        let spread = (high - low) / low.abs().max(high.abs()).max(f64::MIN_POSITIVE);
-        let residual = if low < 0.0 { spread.max(1.0) } else { spread };
-        Weighing::solved(weights, residual.max(e.residual), e.sweeps, self.effort)
+            moving.iter().zip(&norms).map(|(&i, norm)| gram.along(i, &weights) / norm).collect();
+        let size: f64 = (0..k).map(|i| (weights[i] * gram.norm(i)).abs()).sum();
+        let (low, high) = along
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &a| (l.min(a), h.max(a)));
+        let effort = Effort::default();
+        let residual = match n {
+            0 => 0.0,
+            _ if low < -effort.tolerance * size => 1.0,
+            _ => (high - low) / size,
+        };
+        Weighing::solved(weights, residual, 0, effort)
     }
 }

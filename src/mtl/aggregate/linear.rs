@@ -1,33 +1,42 @@
 //! The little dense algebra that solvers on a K×K matrix need: a linear system, and eigenvectors.
 
-/// Solves A x = b, both overwritten, x returned; elimination with the largest pivot of each column.
-/// None where a pivot is 0 or not finite.
-pub fn solve(a: &mut [Vec<f64>], b: &mut [f64]) -> Option<Vec<f64>> {
+/// A solution of A x = b, both overwritten: elimination with the largest pivot of all that is left. Where columns
+/// depend on each other to rounding, those found last get 0; where nothing solves it, x solves as
+/// many equations as there are independent ones.
+pub fn solve(a: &mut [Vec<f64>], b: &mut [f64]) -> Vec<f64> {
     let n = b.len();
-    for column in 0..n {
-        let largest = |&i: &usize, &j: &usize| a[i][column].abs().total_cmp(&a[j][column].abs());
-        let pivot = (column..n).max_by(largest)?;
-        if !(a[pivot][column].abs() > 0.0 && a[pivot][column].is_finite()) {
-            return None;
+    let mut order: Vec<usize> = (0..n).collect();
+    let (mut rank, mut first) = (0, 0.0);
+    while rank < n {
+        let left = (rank..n).flat_map(|i| (rank..n).map(move |j| (i, j)));
+        let larger = |x: &(usize, usize), y: &(usize, usize)| {
+            a[x.0][x.1].abs().total_cmp(&a[y.0][y.1].abs())
+        };
+        let (row, column) = left.max_by(larger).expect("something is left");
+        let pivot = a[row][column].abs();
+        first = f64::max(first, pivot);
+        if pivot <= n as f64 * f64::EPSILON * first {
+            break;
         }
-        a.swap(column, pivot);
-        b.swap(column, pivot);
-        let (above, below) = a.split_at_mut(column + 1);
-        let upper = &above[column];
+        a.swap(rank, row);
+        b.swap(rank, row);
+        order.swap(rank, column);
+        a.iter_mut().for_each(|row| row.swap(rank, column));
+        let (above, below) = a.split_at_mut(rank + 1);
+        let upper = &above[rank];
         for (i, row) in below.iter_mut().enumerate() {
-            let factor = row[column] / upper[column];
-            for k in column..n {
-                row[k] -= factor * upper[k];
-            }
-            b[column + 1 + i] -= factor * b[column];
+            let factor = row[rank] / upper[rank];
+            row.iter_mut().zip(upper).skip(rank).for_each(|(x, u)| *x -= factor * u);
+            b[rank + 1 + i] -= factor * b[rank];
         }
+        rank += 1;
     }
-    let mut x = b.to_vec();
-    for i in (0..n).rev() {
-        let known: f64 = (i + 1..n).map(|k| a[i][k] * x[k]).sum();
-        x[i] = (x[i] - known) / a[i][i];
+    let mut x = vec![0.0; n];
+    for i in (0..rank).rev() {
+        let known: f64 = (i + 1..rank).map(|k| a[i][k] * x[order[k]]).sum();
+        x[order[i]] = (b[i] - known) / a[i][i];
     }
-    x.iter().all(|v| v.is_finite()).then_some(x)
+    x
 }
 
 /// Eigenvalues of a symmetric matrix, the vectors beside them, and what is left to do.
@@ -95,13 +104,15 @@ mod tests {
             h.iter().map(|row| row.iter().zip(x).map(|(a, x)| a * x).sum()).collect()
         };
         let b = [1.0, -2.0, 0.5, 3.0, 0.0];
-        let x = solve(&mut h.clone(), &mut b.clone()).unwrap();
+        let x = solve(&mut h.clone(), &mut b.clone());
         assert!(times(&x).iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-10));
         let e = eigen(&h, 20, 1e-15);
         for (value, v) in e.values.iter().zip(&e.vectors) {
             assert!(times(v).iter().zip(v).all(|(a, v)| (a - value * v).abs() < 1e-14));
         }
         assert!(e.residual < 1e-15 && e.sweeps < 10, "{} after {}", e.residual, e.sweeps);
-        assert!(solve(&mut [vec![1.0, 2.0], vec![2.0, 4.0]], &mut [1.0, 1.0]).is_none());
+        // Dependent and consistent: x + 2y = 3.
+        let x = solve(&mut [vec![1.0, 2.0], vec![2.0, 4.0]], &mut [3.0, 6.0]);
+        assert_eq!(x, [0.0, 1.5]);
     }
 }

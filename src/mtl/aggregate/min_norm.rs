@@ -17,6 +17,9 @@ pub fn min_norm(gram: &Gram, effort: Effort) -> Weighing {
     let first = (0..k).min_by(shortest).expect("at least one task");
     let mut w = vec![0.0; k];
     w[first] = 1.0;
+    if gram.norm(first) == 0.0 {
+        return Weighing::closed(w); // 0 itself
+    }
     let mut corral = vec![first];
     let mut iterations = 0;
     loop {
@@ -35,7 +38,8 @@ pub fn min_norm(gram: &Gram, effort: Effort) -> Weighing {
         iterations += 1;
         corral.push(next);
         // Towards the nearest point of the affine hull, as far as weights stay positive.
-        while let Some(target) = nearest(gram, &corral) {
+        loop {
+            let target = nearest(gram, &corral);
             let steps = corral.iter().zip(&target).filter(|(_, target)| **target < 0.0);
             let step = steps.map(|(&i, t)| w[i] / (w[i] - t)).fold(1.0, f64::min);
             for (&i, t) in corral.iter().zip(&target) {
@@ -52,7 +56,7 @@ pub fn min_norm(gram: &Gram, effort: Effort) -> Weighing {
 }
 
 /// Weights of sum 1, of any sign, with the least norm among the gradients of `corral`.
-fn nearest(gram: &Gram, corral: &[usize]) -> Option<Vec<f64>> {
+fn nearest(gram: &Gram, corral: &[usize]) -> Vec<f64> {
     let n = corral.len();
     // Unit gradients and h_i = shortest / |g_i| keep the system balanced whatever the lengths:
     // w_i = h_i z_i with [C h; hᵀ 0] [z; ν] = [0; 1].
@@ -68,6 +72,6 @@ fn nearest(gram: &Gram, corral: &[usize]) -> Option<Vec<f64>> {
     }
     let mut right = vec![0.0; n + 1];
     right[n] = 1.0;
-    let z = solve(&mut system, &mut right)?;
-    Some(z.iter().zip(&h).map(|(z, h)| z * h).collect())
+    let z = solve(&mut system, &mut right);
+    z.iter().zip(&h).map(|(z, h)| z * h).collect()
 }

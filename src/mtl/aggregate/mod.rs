@@ -79,7 +79,7 @@ impl Aggregator {
             Self::PcGrad(PcGrad::default()),
             Self::Mgda(Mgda::default()),
             Self::CaGrad(CaGrad::default()),
-            Self::ImtlG(ImtlG::default()),
+            Self::ImtlG(ImtlG),
             Self::Nash(Nash::default()),
             Self::Aligned(Aligned::default()),
             Self::UpGrad(UpGrad::default()),

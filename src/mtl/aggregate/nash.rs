@@ -2,8 +2,7 @@
 //! Navon, Shamsian, Achituve, Maron, Kawaguchi, Chechik, Fetaya, ICML 2022, equation (4).
 //!
 //! The paper solves a sequence of convex programs; the equation is itself the gradient of ½ wᵀMw − Σ ln w_i, which is
-//! convex, so Newton's method with a line search is enough: a few steps of a K×K system. There is a solution
-//! exactly where the convex hull of the gradients does not contain 0, so none at a Pareto-stationary point.
+//! convex, so Newton's method is enough: a few steps of a K×K system. There is a solution exactly where the convex hull of the gradients does not contain 0, so none at a Pareto-stationary point.
 
 use super::linear::solve;
 use super::{Effort, Gram, Weighing};
@@ -16,7 +15,8 @@ pub struct Nash {
 }
 
 impl Nash {
-    /// Residual: max |w_i (M w)_i − 1|.
+    /// Residual: max |w_i (M w)_i − 1|. Near a stationary point w is long and its last digits decide; it is
+    /// solved where the residual is what rounding leaves.
     pub(super) fn weigh(&self, gram: &Gram) -> Weighing {
         let k = gram.tasks();
         // Of unit gradients, C b = 1/b and w_i = b_i / |g_i|: the lengths drop out.
@@ -30,50 +30,50 @@ impl Nash {
         let times = |b: &[f64]| -> Vec<f64> {
             c.iter().map(|row| row.iter().zip(b).map(|(c, b)| c * b).sum()).collect()
         };
-        let value = |b: &[f64]| -> f64 {
-            let quadratic: f64 = b.iter().zip(times(b)).map(|(b, cb)| 0.5 * b * cb).sum();
-            quadratic - b.iter().map(|b| b.ln()).sum::<f64>()
-        };
         let residual_of = |b: &[f64]| -> f64 {
             b.iter().zip(times(b)).map(|(b, cb)| (b * cb - 1.0).abs()).fold(0.0, f64::max)
         };
 
         // Weights this large combine gradients whose sum is rounding: there is no bargain.
         let limit = gram.precision().sqrt().recip();
-        let mut b = vec![1.0; n];
+        // The best of equal ones; for two tasks, the solution.
+        let all: f64 = c.iter().flatten().sum();
+        let mut b = vec![(n as f64 / all.max(f64::MIN_POSITIVE)).sqrt().min(limit); n];
         let (mut iterations, mut residual) = (0, residual_of(&b));
-        while residual > 1e-15 && iterations < self.effort.iterations {
+        // What the equations can be solved to: each is a difference of terms as large as b².
+        let rounding = |b: &[f64]| {
+            let sum: f64 = b.iter().sum();
+            b.iter().map(|b| 2.0 * f64::EPSILON * b * sum).fold(1e-15, f64::max)
+        };
+        while residual > rounding(&b) && iterations < self.effort.iterations {
             let slope: Vec<f64> = times(&b).iter().zip(&b).map(|(cb, b)| cb - 1.0 / b).collect();
             let mut curvature = c.clone();
             (0..n).for_each(|a| curvature[a][a] += 1.0 / (b[a] * b[a]));
-            let Some(newton) = solve(&mut curvature, &mut slope.clone()) else { break };
-            let descent: f64 = slope.iter().zip(&newton).map(|(s, n)| -s * n).sum();
-            let (before, mut step) = (value(&b), 1.0);
-            let moved = loop {
-                let moved: Vec<f64> = b.iter().zip(&newton).map(|(b, n)| b - step * n).collect();
-                let inside = moved.iter().all(|&b| b > 0.0);
-                if step < 1e-12 || inside && value(&moved) <= before + 1e-4 * step * descent {
-                    break moved;
-                }
-                step *= 0.5;
-            };
+            let newton = solve(&mut curvature, &mut slope.clone());
+            // Newton's decrement λ: the function is self-concordant, so a step of 1/(1 + λ) stays inside and
+            // descends, and below a quarter whole steps converge quadratically (Nesterov 2004, section 4.1.5).
+            let decrement =
+                slope.iter().zip(&newton).map(|(s, n)| s * n).sum::<f64>().max(0.0).sqrt();
+            let step = if decrement < 0.25 { 1.0 } else { 1.0 / (1.0 + decrement) };
+            let moved: Vec<f64> = b.iter().zip(&newton).map(|(b, n)| b - step * n).collect();
             iterations += 1;
             let better = residual_of(&moved);
             // The last digits wander: stop where they no longer improve.
-            if step < 1e-12 || better >= residual && residual < self.effort.tolerance {
-                break;
-            }
-            if moved.iter().any(|&b| b > limit) {
+            let done = better >= residual && residual <= self.effort.tolerance;
+            if done || moved.iter().any(|&b| b > limit) {
                 break;
             }
             (b, residual) = (moved, better);
         }
+        let tolerance = self.effort.tolerance.max(rounding(&b));
+        let bounded = b.iter().all(|&b| b < limit);
         let mut weights = vec![0.0; k];
         moving.iter().zip(&b).for_each(|(&i, b)| weights[i] = b / gram.norm(i));
         // 0 = 1/w has no solution: a task without a gradient cannot bargain.
         let residual = if n < k { residual.max(1.0) } else { residual };
+        let converged = bounded && residual <= tolerance;
         let frobenius = (0..k).flat_map(|i| gram.row(i)).map(|m| m * m).sum::<f64>().sqrt();
         let factor = if self.normalize { frobenius.sqrt() } else { 1.0 };
-        Weighing::solved(weights, residual, iterations, self.effort).times(factor)
+        Weighing { weights, residual, converged, iterations }.times(factor)
     }
 }

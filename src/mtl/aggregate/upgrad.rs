@@ -58,7 +58,8 @@ fn projection(c: &[Vec<f64>], a: usize, most: usize) -> (Vec<f64>, f64, usize) {
         rounds += 1;
         free.push(join);
         // The least vᵀCv over the free ones, as far as bounds allow.
-        while let Some(target) = least(c, a, &free) {
+        loop {
+            let target = least(c, a, &free);
             let bound = |j: usize| f64::from(j == a);
             let mut step = 1.0;
             for (&j, t) in free.iter().zip(&target).filter(|(j, t)| **t < bound(**j)) {
@@ -84,7 +85,7 @@ fn projection(c: &[Vec<f64>], a: usize, most: usize) -> (Vec<f64>, f64, usize) {
 }
 
 /// The free entries of v where the others stand at their bounds: C_ff v_f = −C_fr e_a.
-fn least(c: &[Vec<f64>], a: usize, free: &[usize]) -> Option<Vec<f64>> {
+fn least(c: &[Vec<f64>], a: usize, free: &[usize]) -> Vec<f64> {
     let mut system: Vec<Vec<f64>> =
         free.iter().map(|&i| free.iter().map(|&j| c[i][j]).collect()).collect();
     let fixed = if free.contains(&a) { 0.0 } else { 1.0 };

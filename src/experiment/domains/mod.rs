@@ -1,0 +1,38 @@
+//! Experiments on several domains: knowledge of source domains, moved to target domains with few labels.
+
+mod answer;
+mod feed;
+mod learner;
+mod pictures;
+mod scenes;
+mod session;
+mod stack;
+
+pub use answer::Answering;
+pub use feed::{Feed, Group};
+pub use learner::{Batch, Learner, Step, Tally};
+pub use pictures::{At, Change, Pictures, Pool, Task};
+pub use scenes::{Plan, Scenes};
+pub use session::{Session, Stage};
+pub use stack::{Layout, Rates, Stack};
+
+mod aggregated;
+mod doctoring;
+mod drive;
+mod entry;
+mod estimate;
+mod extract;
+mod figures;
+mod inspect;
+mod meta;
+mod methods;
+mod page;
+mod score;
+mod settings;
+mod study;
+mod tune;
+mod watch;
+pub use aggregated::Aggregated;
+pub use entry::{Prepared, estimate, prepare, run};
+pub use inspect::explain;
+pub use meta::{Episodes, Meta};

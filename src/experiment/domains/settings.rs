@@ -1,0 +1,142 @@
+//! From a recipe's keys to what a study on several domains does.
+
+use super::drive::BUDGETS;
+use super::scenes::Plan;
+use crate::error::{Error, Result};
+use crate::exec;
+use crate::experiment::options;
+use crate::meta::Maml;
+use crate::mtl::aggregate::Aggregator;
+use crate::nn::{Residual, Small, Trunk};
+use crate::recipe::{Recipe, Study, TrunkKind};
+
+/// Steps, step sizes and weights: for the method and its controls alike.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub name: String,
+    pub title: String,
+    pub seeds: Vec<u64>,
+    pub study: Study,
+    /// Labels of each task in a target domain.
+    pub labels: usize,
+    /// Source training: steps of the joint networks and of the single-task ones.
+    pub steps: u64,
+    pub single_steps: u64,
+    pub lr: f64,
+    /// Pictures with labels of each task in a step.
+    pub batch: usize,
+    /// Tuned constant weights, one a task.
+    pub weights: Vec<f64>,
+    pub aggregator: Aggregator,
+    pub meta: Option<MetaSettings>,
+    pub adapt: Adapt,
+    /// Of networks that begin at random.
+    pub scratch: (u64, f64),
+    /// Weight of a teacher's answers, and their temperature.
+    pub distill: f64,
+    pub temperature: f64,
+    pub options: exec::Options,
+}
+
+/// Meta-learning between source and target.
+#[derive(Clone, Debug)]
+pub struct MetaSettings {
+    pub steps: u64,
+    pub domains: usize,
+    pub lr: f64,
+    pub maml: Maml,
+}
+
+/// Fine-tuning on a target domain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adapt {
+    pub steps: u64,
+    pub lr: f64,
+    /// Factor of the trunk's step size.
+    pub slow: f64,
+    /// Strength of L2-SP.
+    pub anchor: f64,
+}
+
+/// A domain's embedding is a few numbers, and they have to go far: three times the step size of the rest.
+pub const EMBEDDING_PACE: f64 = 3.0;
+
+/// Share of the running average of weights that is kept each step while adapting: a mean over about twenty steps.
+pub const AVERAGE_KEEP: f64 = 0.95;
+
+impl Settings {
+    /// `tasks`: how many there are. Fails where a list has another length, or a method is unknown.
+    pub fn of(r: &Recipe, tasks: usize) -> Result<Self> {
+        let (m, t) = (&r.method, &r.train);
+        if m.weights.len() != tasks {
+            return Err(Error::input(format!(
+                "method.weights = {:?} has {} numbers; expected one for each of the {tasks} tasks",
+                m.weights,
+                m.weights.len()
+            )));
+        }
+        let aggregator = Aggregator::named(&m.aggregator).ok_or_else(|| {
+            let names = Aggregator::all().map(|a| a.word());
+            let hint = crate::recipe::suggest::did_you_mean(&m.aggregator, names.into_iter());
+            Error::input(format!("method.aggregator = {:?} is unknown; {hint}", m.aggregator))
+        })?;
+        let maml = Maml::new(m.inner_lr, m.inner_steps);
+        let meta = MetaSettings { steps: m.meta_steps, domains: m.meta_tasks, lr: m.meta_lr, maml };
+        Ok(Self {
+            name: r.name.clone(),
+            title: r.title.clone(),
+            seeds: (r.seed..).take(r.seeds as usize).collect(),
+            study: r.study,
+            labels: r.tasks.labels,
+            steps: t.steps,
+            single_steps: t.single_steps.max(t.steps),
+            lr: t.optimizer.lr,
+            batch: t.batch,
+            weights: m.weights.clone(),
+            aggregator,
+            meta: (m.meta_steps > 0).then_some(meta),
+            adapt: Adapt { steps: t.adapt_steps, lr: t.adapt_lr, slow: t.slow, anchor: t.anchor },
+            scratch: (t.scratch_steps, t.scratch_lr),
+            distill: m.distill,
+            temperature: m.temperature,
+            options: options(r),
+        })
+    }
+}
+
+/// Domains and pictures of a recipe on scenes.
+pub fn scenes(r: &Recipe) -> Result<Plan> {
+    let (t, m) = (&r.tasks, &r.model);
+    if t.source_labels.len() != super::scenes::TASK_COUNT {
+        return Err(Error::input(format!(
+            "tasks.source_labels = {:?}; expected {} numbers: road, obstacles, signal",
+            t.source_labels,
+            super::scenes::TASK_COUNT
+        )));
+    }
+    Ok(Plan {
+        world: t.world,
+        sources: t.sources,
+        heldout: t.heldout,
+        targets: t.targets,
+        source_labels: t.source_labels.clone(),
+        labels: match r.study {
+            Study::Full => BUDGETS.into_iter().fold(t.labels, usize::max),
+            _ => t.labels,
+        },
+        unlabelled: t.unlabelled,
+        test: r.evaluate.pictures,
+        trunk: trunk(m.trunk, m.filters),
+        embedding: m.embedding,
+    })
+}
+
+/// Groups of channels that a trunk normalises together.
+const GROUPS: usize = 8;
+
+pub fn trunk(kind: TrunkKind, channels: usize) -> Trunk {
+    match kind {
+        TrunkKind::Small => Trunk::Small(Small { channels, groups: GROUPS }),
+        TrunkKind::Residual => Trunk::Residual(Residual { channels, groups: GROUPS }),
+    }
+}

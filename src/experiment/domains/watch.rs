@@ -1,0 +1,111 @@
+//! Does a source network still get better? Its score on source pictures that no batch holds, now and then.
+//!
+//! A control that was stopped while it was still rising would flatter whatever it is compared with, so the curve is
+//! printed and drawn, and the study says whether it had become flat before the step size fell.
+
+use std::sync::Arc;
+
+use super::answer::Answering;
+use super::pictures::{At, Pictures};
+use super::score::score;
+use super::session::Nets;
+use crate::error::Result;
+use crate::exec::Options;
+use crate::nn::{MultiTask, Weights};
+use crate::run::Line;
+
+/// Looks in a training.
+pub const LOOKS: u64 = 10;
+/// Pictures of each source domain that are looked at: the last of its test pictures.
+const PICTURES: usize = 15;
+/// A score that grew by less than this from the middle of training to the fall of the step size is flat.
+const FLAT: f64 = 0.02;
+
+pub struct SourceCurve {
+    pictures: Arc<dyn Pictures>,
+    net: MultiTask,
+    program: Answering,
+    /// For each source domain its pictures, as they are and as the network reads them.
+    domains: Vec<(Vec<At>, Vec<f32>)>,
+    /// Of each network: its seed, and the tasks it is judged on.
+    nets: Vec<(u64, Vec<usize>)>,
+    name: String,
+}
+
+impl SourceCurve {
+    /// `name`: of the figures, `NAME/TASK/METHOD`.
+    pub fn new(
+        pictures: &Arc<dyn Pictures>,
+        net: &MultiTask,
+        nets: Vec<(u64, Vec<usize>)>,
+        (name, method): (&str, &str),
+        options: &Options,
+    ) -> Result<Self> {
+        let program = Answering::new(net, nets.len(), PICTURES, options)?;
+        let domains = pictures.sources().map(|domain| {
+            let test = pictures.pool(domain, 0).test;
+            let last = &test[test.len().saturating_sub(PICTURES)..];
+            let at: Vec<At> = last.iter().map(|&index| At { domain, index }).collect();
+            let x = super::score::drawn(&**pictures, net, &at);
+            (at, x)
+        });
+        let domains = domains.collect();
+        let name = format!("{name}/{{}}/{method}");
+        Ok(Self { pictures: pictures.clone(), net: net.clone(), program, domains, nets, name })
+    }
+
+    /// A line for each network and task: its mean score over the source domains.
+    pub fn look(&mut self, step: u64, weights: &Nets) -> Result<Vec<Line>> {
+        self.program.take(&weights.iter().collect::<Vec<&Weights>>());
+        let mut sums = vec![vec![]; self.nets.len()];
+        for (domain, (at, x)) in self.domains.iter().enumerate() {
+            let answers = self.program.answer(x, Some(domain))?;
+            for (n, answers) in answers.iter().enumerate() {
+                sums[n].push(score(&*self.pictures, &self.net, at, answers).tasks);
+            }
+        }
+        let tasks = self.pictures.tasks();
+        let mut lines = vec![];
+        for ((seed, judged), scores) in self.nets.iter().zip(&sums) {
+            for &t in judged {
+                // A domain whose few pictures hold no object has no precision: left out.
+                let of: Vec<f64> = scores.iter().map(|s| s[t]).filter(|v| v.is_finite()).collect();
+                let mean = of.iter().sum::<f64>() / of.len() as f64;
+                let name = self.name.replace("{}", &tasks[t].name);
+                lines.push(Line::evaluate(*seed, step, &name, mean, f64::NAN, of.len() as u64));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// How a curve rose, over the seeds' mean: its score half way, where the step size began to fall, and at the end.
+pub struct Rise {
+    pub half: f64,
+    pub falling: f64,
+    pub end: f64,
+}
+
+impl Rise {
+    /// From the metrics' lines of the curve `name`. None where there are no such lines.
+    pub fn of(lines: &[Line], name: &str, steps: u64, falling: f64) -> Option<Self> {
+        let at = |share: f64| {
+            let near = |step: u64| (step as f64 - share * steps as f64).abs();
+            let points = lines.iter().filter_map(|line| match line {
+                Line::Evaluate { step, name: n, value: Some(v), .. } if n == name => {
+                    Some((*step, *v))
+                }
+                _ => None,
+            });
+            let nearest =
+                points.clone().map(|(s, _)| s).min_by(|a, b| near(*a).total_cmp(&near(*b)))?;
+            let of: Vec<f64> = points.filter(|(s, _)| *s == nearest).map(|(_, v)| v).collect();
+            Some(of.iter().sum::<f64>() / of.len() as f64)
+        };
+        Some(Self { half: at(0.5)?, falling: at(falling)?, end: at(1.0)? })
+    }
+
+    pub fn flat(&self) -> bool {
+        self.falling - self.half < FLAT
+    }
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What do R1, R2 and R3 cost here, beside PyTorch's loop and JAX, in the same minutes?
+"""What do R1 to R4 cost here, beside PyTorch's loop and JAX, in the same minutes?
 
 Runs ours and theirs in turn, ROUNDS times, so that a slow minute of a shared machine falls on all; prints
 the median of the rounds' medians and the ratios as a table for BENCHMARKS.md. A line is marked when others
@@ -7,7 +7,10 @@ kept more than a tenth of a core busy while a peer ran.
 
     cargo build --release
     python3 -m venv peers && peers/bin/pip install torch jax optax numpy safetensors
-    peers/bin/python benches/compare.py [--rounds 3] [--threads 2] [R1 R2 R3]
+    peers/bin/python benches/compare.py [--rounds 3] [--threads 2] [R1 R2 R3 R4]
+
+With --log FILE every measured line is appended to FILE, and the table is made of all lines in it: several
+short calls add up to one long one.
 """
 import argparse, json, os, statistics, subprocess, sys
 
@@ -35,16 +38,28 @@ def lines(command, threads, cwd=HERE):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("rows", nargs="*", default=["R1", "R2", "R3"])
+    p.add_argument("rows", nargs="*", default=["R1", "R2", "R3", "R4"])
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--orders", default="2,1")
+    p.add_argument("--log")
     a = p.parse_args()
     found, busy = {}, {}
 
+    def count(key, median_ms, other_cores):
+        found.setdefault(tuple(key), []).append(median_ms)
+        busy.setdefault(tuple(key), []).append(other_cores)
+
     def keep(key, line):
-        found.setdefault(key, []).append(line["median_ms"])
-        busy[key] = max(busy.get(key, 0.0), line.get("other_cores", 0.0))
+        measured = [key, line["median_ms"], line.get("other_cores", 0.0)]
+        count(*measured)
+        if a.log:
+            with open(a.log, "a") as log:
+                log.write(json.dumps(measured) + "\n")
+
+    if a.log and os.path.exists(a.log):
+        for line in open(a.log):
+            count(*json.loads(line))
 
     for turn in range(a.rounds):
         for row in a.rows:
@@ -65,7 +80,7 @@ def main():
             continue
         ours = statistics.median(found[(row, case, "metatape")])
         theirs = statistics.median(times)
-        mark = " (others were busy)" if busy[(row, case, name)] > 0.1 else ""
+        mark = " (others were busy)" if statistics.median(busy[(row, case, name)]) > 0.1 else ""
         print(f"| {row} | {case} | {ours:.3f} | {name} | {theirs:.3f}{mark} | {theirs / ours:.2f} |")
 
 

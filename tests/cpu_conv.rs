@@ -1,7 +1,8 @@
 //! The cpu executor's convolution against its definition in f64: all three sides, every instruction set
 //! this processor has, odd shapes, and the same bits however the work is shared out.
 
-use metatape::exec::cpu::conv::{ConvGeo, ConvPlan, Side, input, output, pack, weight};
+use metatape::exec::cpu::conv::{ConvGeo, ConvPlan, Side, input, output, pack};
+use metatape::exec::cpu::conv::{weight, weight_finish, weight_part};
 use metatape::exec::cpu::isa::Isa;
 
 /// Numbers in [-1, 1), the same for the same seed.
@@ -68,20 +69,32 @@ fn run(
 ) -> Vec<f32> {
     let plan = ConvPlan::new(isa, g.clone(), side);
     let mut packed = vec![f32::NAN; plan.packed_len()];
+    let mut scratch = vec![f32::NAN; plan.scratch_len()];
     let len = [y.len(), x.len(), w.len()][side as usize];
     let mut out = start.map_or(vec![f32::NAN; len], <[f32]>::to_vec);
-    let total = if side == Side::Weight { plan.weight_tiles() } else { g.n };
-    let (x, w, y, out_p, packed) =
-        (x.as_ptr(), w.as_ptr(), y.as_ptr(), out.as_mut_ptr(), packed.as_mut_ptr());
-    if side == Side::Input {
-        unsafe { pack(&plan, w, packed) };
+    if plan.weight_parts() > 0 {
+        // Its parts are fixed; here they come in another order.
+        let mut sums = vec![f32::NAN; plan.weight_parts() * plan.part_len()];
+        let (x, y, s) = (x.as_ptr(), y.as_ptr(), scratch.as_mut_ptr());
+        for part in (0..plan.weight_parts()).rev() {
+            unsafe { weight_part(&plan, x, y, sums.as_mut_ptr(), s, part) };
+        }
+        unsafe { weight_finish(&plan, sums.as_ptr(), out.as_mut_ptr(), start.is_some()) };
+        return out;
     }
+    let total = if side == Side::Weight { plan.weight_tiles() } else { g.n };
+    let (x, w, y, out_p) = (x.as_ptr(), w.as_ptr(), y.as_ptr(), out.as_mut_ptr());
+    let s = scratch.as_mut_ptr();
+    if plan.packed_len() > 0 {
+        unsafe { pack(&plan, w, packed.as_mut_ptr()) };
+    }
+    let weights = if plan.packed_len() > 0 { packed.as_ptr() } else { w };
     for first in (0..total).step_by(step) {
         let range = first..(first + step).min(total);
         unsafe {
             match side {
-                Side::Output => output(&plan, x, w, out_p, range, start.is_some()),
-                Side::Input => input(&plan, packed, y, out_p, range, start.is_some()),
+                Side::Output => output(&plan, x, weights, out_p, s, range, start.is_some()),
+                Side::Input => input(&plan, weights, y, out_p, s, range, start.is_some()),
                 Side::Weight => weight(&plan, x, y, out_p, range, start.is_some()),
             }
         }
@@ -189,6 +202,18 @@ fn many_small_images_and_few_large_ones_share_the_tables() {
     }
     check(&geo(1, [28, 28], 1, 64, [3, 3], [1, 1], [1; 4], [1, 1], 1));
     check(&geo(1, [9, 9], 130, 20, [3, 3], [1, 1], [1; 4], [1, 1], 1));
+}
+
+#[test]
+fn tiles_of_two_by_two_follow_the_definition_at_every_edge() {
+    for size in [[8, 8], [9, 9], [14, 14], [9, 12], [13, 8]] {
+        for pad in [[1; 4], [0; 4], [2; 4], [0, 2, 1, 0]] {
+            check(&geo(3, size, 32, 48, [3, 3], [1, 1], pad, [1, 1], 1));
+        }
+    }
+    for n in [1, 5, 9] {
+        check(&geo(n, [14, 14], 64, 64, [3, 3], [1, 1], [1; 4], [1, 1], 1));
+    }
 }
 
 #[test]

@@ -99,6 +99,13 @@ impl Code {
             }
         };
         let mut code = Self { work, at_once, parts: 1, partial_len: 0, packed_len: 0 };
+        if let Work::Conv { plan, .. } = &code.work
+            && plan.weight_parts() > 0
+        {
+            code.parts = if at_once == 1 { plan.weight_parts() } else { 1 };
+            code.partial_len = plan.weight_parts() * plan.part_len();
+            return code;
+        }
         let flops = kernel.flops() / kernel.tasks as u64 * at_once as u64;
         if flops >= WORTH_SHARING {
             code.parts = PARTS.min(code.units());
@@ -123,10 +130,10 @@ impl Code {
     fn units(&self) -> usize {
         match &self.work {
             Work::Sweep(sweep) => sweep.first_axis(),
-            Work::MatMul(product) if product.batch.is_empty() => product.m,
+            Work::MatMul(product) => product.units(),
             Work::Conv { units, .. } => *units * self.at_once,
             Work::Pool { images, .. } => *images * self.at_once,
-            Work::MatMul(_) | Work::Axis { .. } | Work::Random { .. } => 1,
+            Work::Axis { .. } | Work::Random { .. } => 1,
         }
     }
 
@@ -137,6 +144,13 @@ impl Code {
     pub unsafe fn run_task(&self, isa: Isa, table: &Table, task: usize, scratch: &mut Scratch) {
         unsafe {
             match &self.work {
+                Work::Conv { plan, .. } if plan.weight_parts() > 0 => {
+                    let partials = scratch.partials;
+                    for part in 0..plan.weight_parts() {
+                        self.weight_part(table, task, part, partials, scratch);
+                    }
+                    self.finish_parts(table, task, partials);
+                }
                 Work::Sweep(_) if self.partial_len > 0 => {
                     let partials = scratch.partials;
                     for part in 0..self.parts {
@@ -151,7 +165,7 @@ impl Code {
                     sweep.run(isa, table, task, registers, pointers, all, |_| None);
                 }
                 Work::MatMul(product) => {
-                    product.run(isa, table, task, (0, product.m), scratch.floats);
+                    product.run(isa, table, task, (0, product.units()), scratch.floats);
                 }
                 Work::Conv { units, .. } => self.conv(table, task, (0, *units), None, scratch),
                 Work::Pool { images, .. } => self.pool(isa, table, task, (0, *images)),
@@ -172,13 +186,14 @@ impl Code {
         }
     }
 
-    /// What the parts for `task` need first: weights of the input side, packed into `shared`.
+    /// What the parts for `task` need first: weights of a convolution, packed into `shared`.
     ///
     /// # Safety
     /// `shared` is writable for `packed_len` floats.
     pub unsafe fn begin_parts(&self, table: &Table, task: usize, shared: *mut f32) {
-        if let (Work::Conv { plan, a, .. }, true) = (&self.work, self.packed_len > 0) {
-            unsafe { conv::pack(plan, table.pointer(a, task), shared) };
+        if let (Work::Conv { plan, side, a, b, .. }, true) = (&self.work, self.packed_len > 0) {
+            let weights = if *side == Side::Input { a } else { b };
+            unsafe { conv::pack(plan, table.pointer(weights, task), shared) };
         }
     }
 
@@ -218,6 +233,9 @@ impl Code {
                 Work::MatMul(product) => {
                     product.run(isa, table, task, (from, to), scratch.floats);
                 }
+                Work::Conv { plan, .. } if plan.weight_parts() > 0 => {
+                    self.weight_part(table, task, part, shared, scratch);
+                }
                 Work::Conv { units, .. } => self.by_task(*units, from, to, |t, range| {
                     let packed = if self.packed_len > 0 { Some(shared) } else { None };
                     self.conv(table, task + t, range, packed, scratch);
@@ -235,6 +253,10 @@ impl Code {
     /// # Safety
     /// All parts are done.
     pub unsafe fn finish_parts(&self, table: &Table, task: usize, partials: *const f32) {
+        if let Work::Conv { plan, to, accumulate, .. } = &self.work {
+            let to = unsafe { table.pointer(to, task) };
+            return unsafe { conv::weight_finish(plan, partials, to, *accumulate) };
+        }
         let Work::Sweep(sweep) = &self.work else { return };
         let one = self.partial_len / self.parts;
         let mut at = 0;
@@ -264,6 +286,21 @@ impl Code {
         }
     }
 
+    unsafe fn weight_part(
+        &self,
+        table: &Table,
+        task: usize,
+        part: usize,
+        sums: *mut f32,
+        scratch: &mut Scratch,
+    ) {
+        let Work::Conv { plan, a, b, .. } = &self.work else { return };
+        unsafe {
+            let (x, g) = (table.pointer(a, task), table.pointer(b, task));
+            conv::weight_part(plan, x, g, sums, scratch.floats, part)
+        }
+    }
+
     unsafe fn conv(
         &self,
         table: &Table,
@@ -276,16 +313,23 @@ impl Code {
         unsafe {
             let (a, b) = (table.pointer(a, task), table.pointer(b, task));
             let out = table.pointer(out, task);
-            match side {
-                Side::Output => conv::output(plan, a, b, out, from..to, *accumulate),
-                Side::Input => {
-                    let packed = packed.unwrap_or_else(|| {
-                        conv::pack(plan, a, scratch.floats);
-                        scratch.floats
-                    });
-                    conv::input(plan, packed, b, out, from..to, *accumulate)
+            // Packed weights stand at the scratch's start, where no part shares them.
+            let (own, scratch) = (scratch.floats, scratch.floats.add(plan.packed_len()));
+            let packed = |weights: *const f32| match packed {
+                _ if plan.packed_len() == 0 => weights,
+                Some(packed) => packed.cast_const(),
+                None => {
+                    conv::pack(plan, weights, own);
+                    own.cast_const()
                 }
-                Side::Weight => conv::weight(plan, a, b, out, from..to, *accumulate),
+            };
+            let images = from..to;
+            match side {
+                Side::Output => {
+                    conv::output(plan, a, packed(b), out, scratch, images, *accumulate);
+                }
+                Side::Input => conv::input(plan, packed(a), b, out, scratch, images, *accumulate),
+                Side::Weight => conv::weight(plan, a, b, out, images, *accumulate),
             }
         }
     }
@@ -313,7 +357,7 @@ impl Code {
         match &self.work {
             Work::Sweep(sweep) => (0, sweep.registers),
             Work::MatMul(p) => (matmul::scratch_len(isa, p.m, p.n, p.k), 0),
-            Work::Conv { plan, .. } => (plan.packed_len(), 0),
+            Work::Conv { plan, .. } => (plan.packed_len() + plan.scratch_len(), 0),
             _ => (0, 0),
         }
     }
@@ -367,7 +411,12 @@ impl Product {
         }
     }
 
-    /// Rows `from..to` of every batch.
+    /// What can be shared out: batches, or the rows of the only one.
+    fn units(&self) -> usize {
+        if self.batch.is_empty() { self.m } else { self.batch.iter().map(|b| b.0).product() }
+    }
+
+    /// Units `from..to`.
     unsafe fn run(
         &self,
         isa: Isa,
@@ -379,8 +428,12 @@ impl Product {
         unsafe {
             let (a, b) = (table.pointer(&self.a.0, task), table.pointer(&self.b.0, task));
             let c = table.pointer(&self.c.0, task);
-            let batches: usize = self.batch.iter().map(|b| b.0).product();
-            for flat in 0..batches {
+            let units = (from, to);
+            let (batches, (from, to)) = match self.batch.is_empty() {
+                true => ((0, 1), units),
+                false => (units, (0, self.m)),
+            };
+            for flat in batches.0..batches.1 {
                 let (mut left, mut offset) = (flat, [0isize; 3]);
                 for (size, strides) in self.batch.iter().rev() {
                     let at = (left % size) as isize;

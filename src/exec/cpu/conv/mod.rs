@@ -1,7 +1,8 @@
 //! Convolution, channels last, all three sides of F(x, w, g) = sum of x·w·g over the window pattern:
 //! [`output`] y = dF/dg, [`input`] dx = dF/dx, [`weight`] dw = dF/dw. Direct: no unfolded copy of the image,
 //! because in channels-last the numbers of one window row stand next to each other, and a register tile
-//! ([`super::kernels`]) needs nothing else. No border of zeros either: see [`windows`].
+//! ([`super::kernels`]) needs nothing else. No border of zeros either: see [`windows`]. Where a 3 x 3 window
+//! meets enough pixels and channels, [`winograd`] takes fewer products.
 //!
 //! Shapes, all contiguous, one task: x, dx `[n, h, w, c]`; w, dw `[kh, kw, c / groups, o]`; y, g `[n, oh, ow, o]`.
 //! A [`ConvPlan`] holds the index tables of one shape and side; a call allocates nothing. The bits of a
@@ -10,6 +11,7 @@
 mod depthwise;
 mod tables;
 mod windows;
+mod winograd;
 
 use super::copy::gather;
 use super::kernels::{self, ROWS, Tile, Walk, column_block, row_block};
@@ -43,7 +45,7 @@ const G_BLOCK: usize = 6144;
 /// Floats of x and g that stay in the second cache while the weight side runs over the taps: half a megabyte.
 const XG_BLOCK: usize = 131_072;
 
-/// y (+)= conv(x, w) for these images.
+/// y (+)= conv(x, w) for these images; the weights from [`pack`] if [`ConvPlan::packed_len`] is not 0.
 ///
 /// # Safety
 /// Tensors as in the module, `scratch` of [`ConvPlan::scratch_len`]; results do not overlap operands.
@@ -52,11 +54,15 @@ pub unsafe fn output(
     x: *const f32,
     w: *const f32,
     y: *mut f32,
+    scratch: *mut f32,
     images: Range<usize>,
     accumulate: bool,
 ) {
     debug_assert_eq!(plan.side, Side::Output);
-    unsafe { passes(plan, x, w, y, images, accumulate) }
+    match &plan.winograd {
+        Some(fast) => unsafe { fast.run(x, w, y, scratch, images, accumulate) },
+        None => unsafe { passes(plan, x, w, y, images, accumulate) },
+    }
 }
 
 /// dx (+)= the gradient of sum(conv(x, w)·g) by x, for these images, with weights from [`pack`].
@@ -68,19 +74,37 @@ pub unsafe fn input(
     packed: *const f32,
     g: *const f32,
     dx: *mut f32,
+    scratch: *mut f32,
     images: Range<usize>,
     accumulate: bool,
 ) {
     debug_assert_eq!(plan.side, Side::Input);
-    unsafe { passes(plan, g, packed, dx, images, accumulate) }
+    match &plan.winograd {
+        Some(fast) => unsafe { fast.run(g, packed, dx, scratch, images, accumulate) },
+        None => unsafe { passes(plan, g, packed, dx, images, accumulate) },
+    }
 }
 
-/// The weights as [`input`] reads them: each tap transposed, taps of one class next to each other.
+/// The weights as [`input`] reads them, each tap transposed and taps of one class next to each other, and
+/// as [`winograd`] reads them on both sides.
 ///
 /// # Safety
 /// `packed` is writable for [`ConvPlan::packed_len`] floats.
 pub unsafe fn pack(plan: &ConvPlan, w: *const f32, packed: *mut f32) {
-    debug_assert_eq!(plan.side, Side::Input);
+    unsafe {
+        match (&plan.winograd, plan.side) {
+            (Some(fast), Side::Output) => fast.window(w, packed),
+            (Some(fast), _) => {
+                let turned = packed.add(fast.window_len());
+                turn(plan, w, turned);
+                fast.window(turned, packed);
+            }
+            (None, _) => turn(plan, w, packed),
+        }
+    }
+}
+
+unsafe fn turn(plan: &ConvPlan, w: *const f32, packed: *mut f32) {
     let geo = &plan.geo;
     let (c, o) = (geo.c / geo.groups, geo.o / geo.groups);
     for (i, tap) in plan.packed_taps.iter().enumerate() {
@@ -167,6 +191,34 @@ unsafe fn pass_tiles(
             }
         }
     }
+}
+
+/// Where [`ConvPlan::weight_parts`] is not 0: what images of part `part` add to the weight side, into its own
+/// [`ConvPlan::part_len`] floats of `sums`.
+///
+/// # Safety
+/// As [`output`].
+pub unsafe fn weight_part(
+    plan: &ConvPlan,
+    x: *const f32,
+    g: *const f32,
+    sums: *mut f32,
+    scratch: *mut f32,
+    part: usize,
+) {
+    let fast = plan.winograd.as_ref().expect("sums in parts are Winograd's");
+    let (n, parts) = (plan.geo.n, plan.weight_parts());
+    let images = n * part / parts..n * (part + 1) / parts;
+    unsafe { fast.sums(x, g, sums.add(part * plan.part_len()), scratch, images) }
+}
+
+/// dw (+)= the parts together.
+///
+/// # Safety
+/// All parts stand in `sums`; dw as in the module.
+pub unsafe fn weight_finish(plan: &ConvPlan, sums: *const f32, dw: *mut f32, accumulate: bool) {
+    let fast = plan.winograd.as_ref().expect("sums in parts are Winograd's");
+    unsafe { fast.finish(sums, plan.weight_parts(), dw, accumulate) }
 }
 
 /// dw (+)= the gradient of sum(conv(x, w)·g) by w, for these tiles of [`ConvPlan::weight_tiles`], over all images.

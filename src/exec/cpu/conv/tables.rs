@@ -4,6 +4,7 @@
 use super::super::isa::Isa;
 use super::super::kernels::{Run, column_block, row_block};
 use super::windows::{Axis, Chains, Class};
+use super::winograd::Winograd;
 use super::{ConvGeo, Side};
 use std::ops::Range;
 
@@ -40,6 +41,8 @@ pub struct ConvPlan {
     /// Images that the tables cover.
     pub(super) chunk: usize,
     pub(super) passes: Vec<Pass>,
+    /// Instead of the passes.
+    pub(super) winograd: Option<Winograd>,
     pub(super) jobs: Vec<Job>,
     /// Rows of dw in each tile of the weight side.
     pub(super) weight_tiles: Vec<Range<usize>>,
@@ -56,6 +59,14 @@ const PIXELS: usize = 100;
 const IMAGES: usize = 6;
 /// Weight side: input channels from which on the rows of a tile belong to one tap.
 const DEEP: usize = 8;
+/// Winograd's tiles: the least height and width, and the least pixels in all, for which they were faster. At
+/// 7 x 7 they do 256 products for 361 (not 16 for 36, because the edge has fewer and the last tiles are cut),
+/// which the transforms eat up.
+const LEAST_SIDE: usize = 8;
+const LEAST_PIXELS: usize = 100;
+/// Parts of its weight side: each has sums of its own to add in the end.
+const IMAGES_A_PART: usize = 4;
+const MOST_PARTS: usize = 8;
 
 impl ConvPlan {
     /// # Panics
@@ -90,6 +101,7 @@ impl ConvPlan {
             isa,
             chunk,
             passes: vec![],
+            winograd: None,
             jobs: vec![],
             weight_tiles: vec![],
             packed_taps: vec![],
@@ -129,12 +141,47 @@ impl ConvPlan {
                 plan.jobs.iter_mut().for_each(|job| job.cut(&plan.weight_tiles));
             }
         }
+        if plan.suits_winograd() {
+            let pad = [plan.geo.pad[0], plan.geo.pad[2]];
+            let before = if side == Side::Input { pad.map(|pad| 2 - pad) } else { pad };
+            let [source, result] =
+                [source, result].map(|plane| [plane.rows, plane.cols, plane.channels]);
+            plan.winograd = Some(Winograd::new(isa, source, result, before));
+        }
         plan
     }
 
-    /// Input side: floats of the packed weights, see [`super::pack`]. Else 0.
+    /// Whether sixteen products a tile of 2 x 2 are enough fewer than the direct sum's to pay for the
+    /// transforms, which each pixel's channels go through once and each sum needs `channels` products for.
+    fn suits_winograd(&self) -> bool {
+        let g = &self.geo;
+        let plain = [g.kh, g.kw] == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1];
+        let vectors = self.channels.iter().all(|c| *c >= 32 && c.is_multiple_of(16));
+        let [rows, cols] = if self.side == Side::Input { [g.h, g.w] } else { [g.oh, g.ow] };
+        let fits = plain && g.groups == 1 && vectors && g.pad.iter().all(|pad| *pad <= 2);
+        fits && rows.min(cols) >= LEAST_SIDE && g.n * rows * cols >= LEAST_PIXELS
+    }
+
+    /// Floats of the packed weights, see [`super::pack`]; 0: they are read as they are.
     pub fn packed_len(&self) -> usize {
-        self.packed_taps.len() * self.geo.c * (self.geo.o / self.geo.groups)
+        let turned = self.packed_taps.len() * self.geo.c * (self.geo.o / self.geo.groups);
+        turned + if self.side == Side::Weight { 0 } else { self.part_len() }
+    }
+
+    /// Weight side in parts of some images each, see [`super::weight_part`]; 0: in tiles.
+    pub fn weight_parts(&self) -> usize {
+        let in_parts = self.side == Side::Weight && self.winograd.is_some();
+        if in_parts { self.geo.n.div_ceil(IMAGES_A_PART).min(MOST_PARTS) } else { 0 }
+    }
+
+    /// Floats of one part's sums.
+    pub fn part_len(&self) -> usize {
+        self.winograd.as_ref().map_or(0, Winograd::window_len)
+    }
+
+    /// Floats of scratch that a call needs; 64-byte alignment is best, not needed.
+    pub fn scratch_len(&self) -> usize {
+        self.winograd.as_ref().map_or(0, Winograd::scratch_len)
     }
 
     /// Multiplications and additions of one call over everything, as the definition counts them: products with

@@ -327,7 +327,9 @@ fn three_heads_learn_eight_pictures_by_heart() {
     // Left of a column, between, right of another.
     let mask = |i: usize| (0..32 * 32).map(move |p| [0.0, -1.0, 2.0][(p % 32 + i) / 14 % 3]);
     let masks: Vec<f32> = (0..n).flat_map(mask).collect();
-    let known = |head: usize| (0..n).map(|i| (!(i + head).is_multiple_of(3)) as u8 as f32).collect::<Vec<_>>();
+    let known = |head: usize| {
+        (0..n).map(|i| (!(i + head).is_multiple_of(3)) as u8 as f32).collect::<Vec<_>>()
+    };
     let inputs =
         [pictures, domain, classes.clone(), known(0), boxes, known(1), masks.clone(), known(2)];
 

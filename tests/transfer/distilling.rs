@@ -82,8 +82,8 @@ fn train(
     for (slot, values) in starts(model, arms).iter().enumerate() {
         program.write(slot, values);
     }
-    for slot in spec.len()..outputs.len() {
-        program.write(slot, &vec![0.0; outputs[slot].shape().len()]);
+    for (slot, output) in outputs.iter().enumerate().skip(spec.len()) {
+        program.write(slot, &vec![0.0; output.shape().len()]);
     }
     for (k, (_, values)) in inputs.iter().enumerate() {
         program.write(outputs.len() + 1 + k, values);

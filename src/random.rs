@@ -26,7 +26,6 @@ pub mod stream {
     pub const DOMAINS: u32 = 9;
     /// How training pictures are changed, and in which order they come.
     pub const AUGMENT: u32 = 10;
-    pub const ORDER: u32 = 11;
     pub const FREE: u32 = 16;
 }
 

@@ -1,11 +1,10 @@
 //! Is the driving world what it says? Scenes that depend on their numbers alone, truth that agrees with
 //! the picture, frequencies as stated, domains that differ, and changes that keep truth true.
 
-use metatape::data::augment::{Augment, Batches, Normal, SceneBatch, mirrored};
+use metatape::data::augment::{Augment, Normal, mirrored};
 use metatape::data::scenes::{
     AVERAGE, Domain, KINDS, MASKS, OBJECTS, SAMPLES, SIGNALS, SURFACES, Scene, World,
 };
-use std::sync::Arc;
 
 fn domains() -> Vec<Domain> {
     let world = World::new(1);
@@ -380,49 +379,18 @@ fn how_a_scene_is_changed_depends_on_seed_step_and_element_alone() {
     assert!((150..=250).contains(&flips), "{flips} of 400 are mirrored");
 }
 
-// Batches.
-
-fn batches(augment: Option<Augment>) -> Batches {
+#[test]
+fn normalised_pictures_have_mean_zero_and_deviation_one() {
     let domain = World::new(1).source(3);
     let scenes: Vec<Scene> = (0..30).map(|i| domain.scene(i)).collect();
     let normal = Normal::of(&scenes);
-    Batches { scenes: Arc::new(scenes), augment, normal, size: 8, seed: 5 }
-}
-
-#[test]
-fn a_round_of_batches_shows_every_scene_once_and_normalised() {
-    let batches = batches(None);
-    let (mut batch, mut which, mut sum, mut squares) = (SceneBatch::default(), vec![], 0.0, 0.0);
-    for step in 0..15 {
-        batches.fill(step, &mut batch);
-        which.extend(&batch.which);
-        sum += batch.x.iter().map(|x| *x as f64).sum::<f64>();
-        squares += batch.x.iter().map(|x| (*x as f64).powi(2)).sum::<f64>();
-        for (i, truth) in batch.which.iter().zip(&batch.truths) {
-            assert_eq!(*truth, batches.scenes[*i].truth);
-        }
+    let (mut sum, mut squares, mut x) = (0.0, 0.0, vec![0.0; 48 * 48 * 3]);
+    for scene in &scenes {
+        normal.write(&scene.pixels, &mut x);
+        sum += x.iter().map(|v| f64::from(*v)).sum::<f64>();
+        squares += x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
     }
-    let rounds: Vec<&[usize]> = which.chunks(30).collect();
-    for round in &rounds {
-        let mut sorted = round.to_vec();
-        sorted.sort_unstable();
-        assert_eq!(sorted, (0..30).collect::<Vec<_>>());
-    }
-    assert_ne!(rounds[0], rounds[1]);
-    // Four whole rounds, so the moments are exact but for f32.
-    let count = (120 * 48 * 48 * 3) as f64;
+    // The moments are exact but for f32.
+    let count = (30 * 48 * 48 * 3) as f64;
     assert!((sum / count).abs() < 1e-3 && (squares / count - 1.0).abs() < 1e-3);
-}
-
-#[test]
-fn batches_built_ahead_are_the_batches() {
-    let batches = batches(Some(Augment::default()));
-    let mut ahead = batches.ahead(4..9);
-    let (mut here, mut steps) = (SceneBatch::default(), 0);
-    while let Some((step, batch)) = ahead.next() {
-        batches.fill(step, &mut here);
-        assert!(step == 4 + steps && *batch == here, "step {step} differs");
-        steps += 1;
-    }
-    assert_eq!(steps, 5);
 }

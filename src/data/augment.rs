@@ -1,15 +1,11 @@
-//! A scene, changed without changing what it is: shifted, mirrored, in other colours; and batches of
-//! such scenes, built ahead.
+//! A scene, changed without changing what it is: shifted, mirrored, in other colours.
 //!
 //! What is true of a picture moves with it: boxes and mask shift and mirror, the path's offset shifts and
 //! changes sign, its curvature changes sign; kind, surface and the light's state stay. How a scene is
 //! changed is a function of (seed, step, element) alone.
 
-use super::prefetch::Prefetch;
 use super::scenes::{Object, Scene, Truth};
 use crate::random::{Stream, fold, stream};
-use std::ops::Range;
-use std::sync::Arc;
 
 /// How much a training picture may be changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,66 +175,5 @@ impl Normal {
         for (pixel, out) in pixels.chunks_exact(3).zip(out.chunks_exact_mut(3)) {
             (0..3).for_each(|c| out[c] = table[c][pixel[c] as usize]);
         }
-    }
-}
-
-/// Batches drawn from scenes in memory.
-#[derive(Clone)]
-pub struct Batches {
-    pub scenes: Arc<Vec<Scene>>,
-    /// `None`: as they are.
-    pub augment: Option<Augment>,
-    pub normal: Normal,
-    /// Pictures in a batch.
-    pub size: usize,
-    pub seed: u64,
-}
-
-/// One batch, and a buffer to be filled again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SceneBatch {
-    /// `[batch, size, size, 3]`, normalised.
-    pub x: Vec<f32>,
-    /// What is true of each picture as it is seen.
-    pub truths: Vec<Truth>,
-    /// Which scene each picture is: whose label is known, from which domain it is, is the caller's to say.
-    pub which: Vec<usize>,
-}
-
-impl Batches {
-    /// Step `step`'s batch. The scenes are gone through in a new order every time round, so each comes up
-    /// as often as any other; batches run on across the rounds.
-    pub fn fill(&self, step: u32, batch: &mut SceneBatch) {
-        assert!(!self.scenes.is_empty(), "batches of no scenes");
-        let count = self.scenes.len();
-        batch.truths.clear();
-        batch.which.clear();
-        let (mut round, mut order) = (usize::MAX, vec![]);
-        for element in 0..self.size {
-            let drawn = step as usize * self.size + element;
-            if drawn / count != round {
-                round = drawn / count;
-                order = (0..count).collect();
-                let lane = fold(self.seed);
-                Stream::new(lane, stream::ORDER, round as u32, 0).shuffle(&mut order);
-            }
-            batch.which.push(order[drawn % count]);
-        }
-        let each = self.scenes[0].pixels.len();
-        batch.x.resize(self.size * each, 0.0);
-        for (element, out) in batch.x.chunks_exact_mut(each).enumerate() {
-            let scene = &self.scenes[batch.which[element]];
-            let seen = self.augment.map(|a| a.apply(scene, self.seed, step, element as u32));
-            let Scene { pixels, truth, .. } = seen.unwrap_or_else(|| scene.clone());
-            self.normal.write(&pixels, out);
-            batch.truths.push(truth);
-        }
-    }
-
-    /// The batches of some steps, built by a thread in the background.
-    pub fn ahead(&self, steps: Range<u32>) -> Prefetch<SceneBatch> {
-        let batches = self.clone();
-        let buffers = vec![SceneBatch::default(); 3];
-        Prefetch::new(steps, buffers, move |step, batch| batches.fill(step, batch))
     }
 }

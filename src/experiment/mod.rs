@@ -45,9 +45,7 @@ pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
         TaskKind::Sine | TaskKind::Omniglot => {
             fewshot::prepare(recipe, data).map(|p| Prepared::FewShot(Box::new(p)))
         }
-        TaskKind::Scenes | TaskKind::Camvid => {
-            domains::prepare(recipe, data).map(|p| Prepared::Domains(Box::new(p)))
-        }
+        TaskKind::Scenes => domains::prepare(recipe).map(|p| Prepared::Domains(Box::new(p))),
         TaskKind::Toy => toy::prepare(recipe).map(Prepared::Toy),
     }
 }
@@ -73,8 +71,8 @@ pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
 /// A recipe's training step as text: its tape and its plan.
 pub fn explain(recipe: &Recipe, device: exec::Device) -> Result<fewshot::inspect::Explained> {
     match recipe.tasks.kind {
-        TaskKind::Scenes | TaskKind::Camvid => {
-            let prepared = domains::prepare(recipe, None)?;
+        TaskKind::Scenes => {
+            let prepared = domains::prepare(recipe)?;
             Ok(domains::explain(&prepared, device))
         }
         // The toy's host arithmetic has no plan: the few-shot room says so.

@@ -145,7 +145,7 @@ impl Recipe {
             }
             TaskKind::Sine => (1, 1),
             TaskKind::Omniglot => (28 * 28, tasks.ways),
-            TaskKind::Scenes | TaskKind::Camvid => return self.consistent_domains(),
+            TaskKind::Scenes => return self.consistent_domains(),
             TaskKind::Toy => return self.consistent_toy(),
         };
         if tasks.kind == TaskKind::Omniglot {

@@ -68,7 +68,7 @@ macro_rules! keys {
 
 words! {
     /// What a task is.
-    TaskKind { Sine = "sine", Omniglot = "omniglot", Scenes = "scenes", Camvid = "camvid", Toy = "toy" }
+    TaskKind { Sine = "sine", Omniglot = "omniglot", Scenes = "scenes", Toy = "toy" }
     /// The network that is learned.
     ModelKind { Mlp = "mlp", Conv4 = "conv4", MultiTask = "multitask", Point = "point" }
     /// The trunk of a network with several heads.
@@ -176,7 +176,7 @@ keys! {
         /// Pictures of each source domain with labels of each task (a picture carries one task's)
         source_labels: Vec<usize> = "[40, 80, 20]", Wholes { least: 1, from: 1, to: 10_000 }, "pictures a task", "tasks.kind" is &["scenes"];
         /// Pictures of a target domain with labels of each task
-        labels: usize = "24", Whole(1, 10_000), "pictures a task", "tasks.kind" is &["scenes", "camvid"];
+        labels: usize = "24", Whole(1, 10_000), "pictures a task", "tasks.kind" is &["scenes"];
         /// Pictures of a target domain without labels
         unlabelled: usize = "150", Whole(1, 100_000), "pictures", "tasks.kind" is &["scenes"];
     }

@@ -1,6 +1,5 @@
 //! A study on several domains behind the experiments' door: prepare, estimate, run.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,7 +16,7 @@ use crate::doctor::advise;
 use crate::error::Result;
 use crate::experiment::Estimate;
 use crate::nn::{Weight, Weights};
-use crate::recipe::{Recipe, Study as Kind, TaskKind};
+use crate::recipe::{Recipe, Study as Kind};
 use crate::report::{self, Block, Report, Section};
 use crate::run::{Figure, Line, Named, Run, Summary};
 
@@ -27,15 +26,10 @@ pub struct Prepared {
     pub pictures: Arc<dyn Pictures>,
 }
 
-/// Fails where keys contradict each other or data is missing.
-pub fn prepare(recipe: &Recipe, _data: Option<&Path>) -> Result<Prepared> {
-    let pictures: Arc<dyn Pictures> = match recipe.tasks.kind {
-        TaskKind::Scenes => {
-            let seeds: Vec<u64> = (recipe.seed..).take(recipe.seeds as usize).collect();
-            Arc::new(Scenes::new(settings::scenes(recipe)?, &seeds))
-        }
-        _ => unreachable!("pictures of another kind"),
-    };
+/// Draws the world's pictures. Fails where keys contradict each other.
+pub fn prepare(recipe: &Recipe) -> Result<Prepared> {
+    let seeds: Vec<u64> = (recipe.seed..).take(recipe.seeds as usize).collect();
+    let pictures: Arc<dyn Pictures> = Arc::new(Scenes::new(settings::scenes(recipe)?, &seeds));
     let settings = Settings::of(recipe, pictures.tasks().len())?;
     Ok(Prepared { settings, pictures })
 }

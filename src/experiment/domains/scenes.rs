@@ -49,7 +49,7 @@ pub struct Scenes {
 /// Colours alone change.
 const STILL: Augment = Augment { shift: 0, flip: false, jitter: 0.1, visible: 0.0, side: 0.0 };
 
-/// Source pictures that the mean of colours is taken over.
+/// Source pictures that the mean of colours is taken over, about.
 const COUNTED: usize = 500;
 
 /// Heads in the network's order, and the tasks they answer.
@@ -119,11 +119,10 @@ impl Scenes {
             workers.into_iter().flat_map(|w| w.join().expect("drawing does not fail")).collect()
         });
         let drawn: HashMap<(usize, usize), Scene> = drawn;
-        let mut of_sources: Vec<(usize, usize)> =
-            drawn.keys().copied().filter(|(d, _)| plan.source().contains(d)).collect();
-        of_sources.sort_unstable();
-        let step = (of_sources.len() / COUNTED).max(1);
-        let counted = of_sources.iter().step_by(step).map(|place| drawn[place].clone());
+        // Pictures that every study has, so that a seed's study does not depend on the others.
+        let common = plan.source().flat_map(|d| (0..plan.test).map(move |index| (d, index)));
+        let step = (plan.sources * plan.test / COUNTED).max(1);
+        let counted = common.step_by(step).map(|place| drawn[&place].clone());
         let normal = Normal::of(&counted.collect::<Vec<_>>());
         let net = network(&plan, domains[0].size, 1);
         let grid = net.grid(2).expect("obstacles have boxes");

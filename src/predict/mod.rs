@@ -1,7 +1,7 @@
 //! What a finished model says of one's own pictures, and how it learns new classes from a few of them.
 //!
 //! A [`Model`] is the file that a run leaves: weights, and a [`Card`] that says what network they are of and what its
-//! answers mean. A [`Predictor`] is its program for one picture at a time. [`adapt`] is a new head, or new labels for
+//! answers mean. A [`Predictor`] is its program for one picture at a time. [`adapt()`] is a new head, or new labels for
 //! an old one, from a support set; it gives a model again.
 
 pub mod adapt;

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | answers | [`soft`] (distillation) | [`ensemble`] (outputs joined) |
 //! | features | [`hint`], [`attention`], [`matching`] | |
-//! | parameters | [`l2_sp`], [`paces`] (frozen and slow layers) | [`fuse`] (averages, arithmetic, soups) |
+//! | parameters | [`l2_sp()`], [`paces`] (frozen and slow layers) | [`fuse`] (averages, arithmetic, soups) |
 //! | classes | [`probe`], [`prototypes`] | |
 //!
 //! Losses are `[tasks]`, as in [`crate::loss`]; a teacher never receives a gradient.

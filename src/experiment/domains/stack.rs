@@ -42,7 +42,7 @@ pub struct Rates {
     pub hard: Vec<f64>,
     /// Weight of each head's distillation loss.
     pub soft: Vec<f64>,
-    /// Factor of the step size for each of [`GROUPS`]; 0 freezes.
+    /// Factor of the step size for each of `GROUPS` (trunk, embedding, heads); 0 freezes.
     pub groups: [f64; 3],
     /// Strength of L2-SP.
     pub anchor: f64,

@@ -1,8 +1,8 @@
 //! Convolution, channels last, all three sides of F(x, w, g) = sum of x·w·g over the window pattern:
 //! [`output`] y = dF/dg, [`input`] dx = dF/dx, [`weight`] dw = dF/dw. Direct: no unfolded copy of the image,
 //! because in channels-last the numbers of one window row stand next to each other, and a register tile
-//! ([`super::kernels`]) needs nothing else. No border of zeros either: see [`windows`]. Where a 3 x 3 window
-//! meets enough pixels and channels, [`winograd`] takes fewer products.
+//! ([`super::kernels`]) needs nothing else. No border of zeros either: see `windows.rs`. Where a 3 x 3 window
+//! meets enough pixels and channels, `winograd.rs` takes fewer products.
 //!
 //! Shapes, all contiguous, one task: x, dx `[n, h, w, c]`; w, dw `[kh, kw, c / groups, o]`; y, g `[n, oh, ow, o]`.
 //! A [`ConvPlan`] holds the index tables of one shape and side; a call allocates nothing. The bits of a
@@ -86,7 +86,7 @@ pub unsafe fn input(
 }
 
 /// The weights as [`input`] reads them, each tap transposed and taps of one class next to each other, and
-/// as [`winograd`] reads them on both sides.
+/// as `winograd.rs` reads them on both sides.
 ///
 /// # Safety
 /// `packed` is writable for [`ConvPlan::packed_len`] floats.

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use metatape::recipe::{self, Override, Recipe, TaskKind, key::REQUIRED, suggest, table::KEYS};
+use metatape::recipe::{
+    self, MethodKind, Override, Recipe, TaskKind, key::REQUIRED, suggest, table::KEYS,
+};
 
 /// Runs the program in `dir`.
 fn metatape(dir: &Path, args: &[&str]) -> Output {
@@ -44,7 +46,10 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["run", "--set", "optimizer.kind=adm"], "did you mean \"adam\"?"),
         (&["run", "--set", "kind=mlp"], "could be tasks.kind or model.kind"),
         (&["run", "--set", "train=5"], "is a section, not a key"),
-        (&["run", "--set", "shots=2", "--set", "tasks.queries=19"], "a character has 20 pictures"),
+        (
+            &["run", "omniglot-5w1s", "--set", "shots=2", "--set", "tasks.queries=19"],
+            "a character has 20 pictures",
+        ),
         (
             &["run", "sinusoid", "--set", "ways=5"],
             "tasks.ways has a meaning only where tasks.kind is omniglot",
@@ -53,7 +58,10 @@ fn every_mistake_in_use_gets_one_line_and_exit_code_2() {
         (&["run", "sinusoid", "--set", "layers=1,40,2"], "need 1 to 1"),
         (&["run", "sinusoid", "--set", "amplitude=[5,1]"], "wrong way round"),
         (&["run", "sinusoid", "--set", "headline=7"], "not among evaluate.inner_steps"),
-        (&["run", "--set", "model.norm=group", "--set", "groups=7"], "equal groups"),
+        (
+            &["run", "omniglot-5w1s", "--set", "model.norm=group", "--set", "groups=7"],
+            "equal groups",
+        ),
         (&["run", "--set", "memory=2Gib"], "expected bytes with a unit"),
         (&["run", "--set", "name=../../etc"], "cannot name a folder"),
         (&["run", "--seeds", "3..1"], "expected A..B"),
@@ -181,6 +189,9 @@ fn a_resolved_recipe_reads_back_to_itself_and_to_the_same_hash() {
         {
             if (name, what) == ("toy", "seeds=2") {
                 continue; // nothing in it is random, and two seeds are refused
+            }
+            if what == "order=first" && recipe.method.kind != MethodKind::Maml {
+                continue; // an order is MAML's
             }
             assert_ne!(
                 load(name, &[what]).unwrap().hash(),

@@ -48,6 +48,11 @@ impl Table {
         Some(Self { rows: named.into_iter().map(row).collect::<Option<_>>()? })
     }
 
+    /// The rows that are there, in the order in which the table shows them.
+    pub fn order(&self) -> Vec<Row> {
+        Row::all().filter(|row| self.rows.contains_key(row)).collect()
+    }
+
     /// Means over domains, one a seed.
     pub fn seeds(&self, row: Row, task: usize) -> Vec<f64> {
         let mean = |of: &Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;

@@ -41,7 +41,7 @@ pub fn deltas(table: &Table, tasks: usize, whole: Row) -> Vec<Delta> {
 pub fn figures(name: &str, tasks: &[Task], table: &Table, whole: Row, suffix: &str) -> Vec<Figure> {
     let mut all = vec![];
     for (t, task) in tasks.iter().enumerate() {
-        for row in table.rows.keys() {
+        for row in &table.order() {
             let seeds = table.seeds(*row, t);
             let Interval { mean, ci95, .. } = Interval::of(&seeds);
             let path = format!("{name}/{}/{}{suffix}", task.name, row.word());
@@ -136,7 +136,7 @@ pub fn table(table: &Table, tasks: &[Task], whole: Row) -> Vec<String> {
         format!("{label:46}{}", cells.concat())
     };
     let mut lines = vec![line("", tasks.iter().map(|t| t.name.clone()).collect())];
-    for row in table.rows.keys() {
+    for row in &table.order() {
         let cell = |t: usize| {
             let i = Interval::of(&table.seeds(*row, t));
             let mean = format!("{:.1}", 100.0 * i.mean);

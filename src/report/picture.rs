@@ -26,6 +26,25 @@ impl Picture {
         Picture { width: width as u32, height: height as u32, channels: channels as u8, pixels }
     }
 
+    /// Pictures of one height and kind beside each other, a little white between.
+    #[track_caller]
+    pub fn beside(all: &[Picture]) -> Self {
+        const GAP: usize = 4;
+        let Picture { height, channels, .. } = all[0];
+        let alike = |p: &Picture| p.height == height && p.channels == channels;
+        assert!(all.iter().all(alike), "pictures of one height and kind");
+        let (mut pixels, bytes) = (vec![], usize::from(channels));
+        for row in 0..height as usize {
+            for (i, picture) in all.iter().enumerate() {
+                pixels.extend(std::iter::repeat_n(255, if i > 0 { GAP * bytes } else { 0 }));
+                let line = picture.width as usize * bytes;
+                pixels.extend_from_slice(&picture.pixels[row * line..][..line]);
+            }
+        }
+        let width = all.iter().map(|p| p.width).sum::<u32>() + (GAP * (all.len() - 1)) as u32;
+        Self { width, height, channels, pixels }
+    }
+
     /// `data:image/png;base64,...`
     #[track_caller]
     pub fn data_url(&self) -> String {

@@ -21,6 +21,9 @@ pub struct Args {
     /// auto, cpu, gpu, gpu:N or reference
     #[arg(long)]
     pub device: Option<recipe::Device>,
+    /// Where data sets lie that are not part of the program
+    #[arg(long, value_name = "DIR", env = "METATAPE_DATA")]
+    pub data: Option<PathBuf>,
     /// Change a key, as in `run`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -31,7 +34,7 @@ pub fn main(args: &Args) -> Result<()> {
         args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
     let recipe = recipe::load(&args.recipe, &overrides)?;
     let device = args.device.unwrap_or(recipe.device).into();
-    let explained = experiment::explain(&recipe, device)?;
+    let explained = experiment::explain(&recipe, args.data.as_deref(), device)?;
     if args.tape {
         output::print(&explained.tape)?;
     }

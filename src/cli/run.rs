@@ -141,7 +141,7 @@ fn resumed_recipe(dir: &Path, named: Option<&str>, overrides: &[Override]) -> Re
 /// The results as a table for people.
 fn results(summary: &Summary) -> String {
     let header = ["result", "value ± 95 %", "n", "seed"].map(str::to_string);
-    let rows = summary.results.iter().map(|f| {
+    let rows = summary.results.iter().filter(|f| !f.is_part()).map(|f| {
         let seed = f.seed.map_or("all".to_string(), |seed| seed.to_string());
         vec![f.name.clone(), output::with_interval(f.value, f.ci95), f.n.to_string(), seed]
     });

@@ -1,7 +1,8 @@
 //! Experiments: what a recipe's kind of tasks sets in motion, from data to figures. A room each.
 //!
-//! [`fewshot`]: learning to learn from episodes (sine waves, characters). [`toy`]: gradient aggregation on a
-//! landscape of two numbers. The command line knows only
+//! [`fewshot`]: learning to learn from episodes (sine waves, characters). [`domains`]: knowledge moved from domains with
+//! many labels to domains with few (drawn and real street scenes). [`toy`]: gradient aggregation on a landscape of two
+//! numbers. The command line knows only
 //! [`prepare`], [`estimate`] and [`run`]; which room does the work is decided here, once.
 
 pub mod domains;
@@ -45,7 +46,9 @@ pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
         TaskKind::Sine | TaskKind::Omniglot => {
             fewshot::prepare(recipe, data).map(|p| Prepared::FewShot(Box::new(p)))
         }
-        TaskKind::Scenes => domains::prepare(recipe).map(|p| Prepared::Domains(Box::new(p))),
+        TaskKind::Scenes | TaskKind::CamVid => {
+            domains::prepare(recipe, data).map(|p| Prepared::Domains(Box::new(p)))
+        }
         TaskKind::Toy => toy::prepare(recipe).map(Prepared::Toy),
     }
 }
@@ -69,14 +72,18 @@ pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
 }
 
 /// A recipe's training step as text: its tape and its plan.
-pub fn explain(recipe: &Recipe, device: exec::Device) -> Result<fewshot::inspect::Explained> {
+pub fn explain(
+    recipe: &Recipe,
+    data: Option<&Path>,
+    device: exec::Device,
+) -> Result<fewshot::inspect::Explained> {
     match recipe.tasks.kind {
-        TaskKind::Scenes => {
-            let prepared = domains::prepare(recipe)?;
+        TaskKind::Scenes | TaskKind::CamVid => {
+            let prepared = domains::prepare(recipe, data)?;
             Ok(domains::explain(&prepared, device))
         }
         // The toy's host arithmetic has no plan: the few-shot room says so.
-        _ => fewshot::inspect::explain(&fewshot::from_recipe(recipe)?, None, device),
+        _ => fewshot::inspect::explain(&fewshot::from_recipe(recipe)?, data, device),
     }
 }
 

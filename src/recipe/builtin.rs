@@ -3,8 +3,9 @@
 /// What `metatape` runs when it is told nothing.
 pub const DEFAULT: &str = "driving";
 
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 7] = [
     ("driving", include_str!("../../recipes/driving.toml")),
+    ("camvid", include_str!("../../recipes/camvid.toml")),
     ("omniglot-5w1s", include_str!("../../recipes/omniglot-5w1s.toml")),
     ("omniglot-5w5s", include_str!("../../recipes/omniglot-5w5s.toml")),
     ("omniglot-20w1s", include_str!("../../recipes/omniglot-20w1s.toml")),

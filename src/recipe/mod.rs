@@ -145,7 +145,7 @@ impl Recipe {
             }
             TaskKind::Sine => (1, 1),
             TaskKind::Omniglot => (28 * 28, tasks.ways),
-            TaskKind::Scenes => return self.consistent_domains(),
+            TaskKind::Scenes | TaskKind::CamVid => return self.consistent_domains(),
             TaskKind::Toy => return self.consistent_toy(),
         };
         if tasks.kind == TaskKind::Omniglot {
@@ -186,7 +186,8 @@ impl Recipe {
         }
         // An episode of meta-learning takes so many different pictures of one task and domain.
         let episode = 2 * (self.train.batch / 4).max(1);
-        if let Some(few) = self.tasks.source_labels.iter().find(|&&n| n < episode) {
+        let scenes = self.tasks.kind == TaskKind::Scenes;
+        if let Some(few) = self.tasks.source_labels.iter().find(|&&n| scenes && n < episode) {
             return Err(format!(
                 "tasks.source_labels has {few}; expected at least {episode} for train.batch = {}",
                 self.train.batch
@@ -196,6 +197,14 @@ impl Recipe {
             return Err(format!(
                 "model.filters = {}; expected a multiple of 8, the groups of the normalisation",
                 model.filters
+            ));
+        }
+        if !scenes
+            && !matches!(self.tasks.size[..], [height, width] if height <= 180 && width <= 240)
+        {
+            return Err(format!(
+                "tasks.size = {:?}; expected [height, width] of at most [180, 240], the size of the stored frames",
+                self.tasks.size
             ));
         }
         Ok(())

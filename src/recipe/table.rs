@@ -68,7 +68,9 @@ macro_rules! keys {
 
 words! {
     /// What a task is.
-    TaskKind { Sine = "sine", Omniglot = "omniglot", Scenes = "scenes", Toy = "toy" }
+    TaskKind {
+        Sine = "sine", Omniglot = "omniglot", Scenes = "scenes", CamVid = "camvid", Toy = "toy",
+    }
     /// The network that is learned.
     ModelKind { Mlp = "mlp", Conv4 = "conv4", MultiTask = "multitask", Point = "point" }
     /// The trunk of a network with several heads.
@@ -145,7 +147,7 @@ keys! {
 
     /// What one task is, and how many examples it shows.
     Tasks "tasks." {
-        /// What a task is: a sine wave, handwritten characters to tell apart, or one of two losses of two numbers
+        /// What a task is: a sine wave, handwritten characters to tell apart, drawn or real street scenes, or one of two losses of two numbers
         kind: TaskKind = REQUIRED, Word(TaskKind::WORDS), "";
         /// Range of A in y = A sin(x - phase)
         amplitude: [f64; 2] = "[0.1, 5.0]", Pair(-1e6, 1e6), "", "tasks.kind" is &["sine"];
@@ -176,9 +178,13 @@ keys! {
         /// Pictures of each source domain with labels of each task (a picture carries one task's)
         source_labels: Vec<usize> = "[40, 80, 20]", Wholes { least: 1, from: 1, to: 10_000 }, "pictures a task", "tasks.kind" is &["scenes"];
         /// Pictures of a target domain with labels of each task
-        labels: usize = "24", Whole(1, 10_000), "pictures a task", "tasks.kind" is &["scenes"];
+        labels: usize = "24", Whole(1, 10_000), "pictures a task", "tasks.kind" is &["scenes", "camvid"];
+        /// Numbers of labels of the label-count curves; of scenes with `study=full` only
+        budgets: Vec<usize> = "[5, 10, 24, 100]", Wholes { least: 1, from: 1, to: 10_000 }, "pictures a task", "tasks.kind" is &["scenes", "camvid"];
         /// Pictures of a target domain without labels
         unlabelled: usize = "150", Whole(1, 100_000), "pictures", "tasks.kind" is &["scenes"];
+        /// Height and width that CamVid's frames are shrunk to
+        size: Vec<usize> = "[72, 96]", Wholes { least: 2, from: 24, to: 240 }, "pixels", "tasks.kind" is &["camvid"];
     }
 
     /// The network and its start.

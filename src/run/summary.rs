@@ -61,6 +61,11 @@ impl Figure {
         self
     }
 
+    /// A part of another figure, `RECIPE/TASK/METHOD/PART`: for programs and reports, too many for a terminal.
+    pub fn is_part(&self) -> bool {
+        self.name.matches('/').count() > 2
+    }
+
     pub fn of_seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

@@ -5,60 +5,13 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::feed::Taught;
-use super::methods::{Pipeline, Row, WHOLE};
-use super::score::{Scored, fuse};
+use super::methods::{Pipeline, Row};
+use super::score::{Scored, commonest, fuse, truths};
 use super::session::Nets;
 use super::study::{Adapted, Study};
+use super::table::Table;
 use crate::error::Result;
 use crate::nn::{MultiTask, Weights};
-
-/// Labels a task of a study's curves.
-pub const BUDGETS: [usize; 4] = [5, 10, 24, 100];
-
-/// Scores by row, task, seed and domain.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    pub rows: BTreeMap<Row, Vec<Vec<Vec<f64>>>>,
-}
-
-impl Table {
-    /// Adds a score; they come seed by seed, domain by domain.
-    fn add(&mut self, row: Row, task: usize, seed: usize, score: f64) {
-        let tasks = self.rows.entry(row).or_default();
-        if tasks.len() <= task {
-            tasks.resize(task + 1, vec![]);
-        }
-        if tasks[task].len() <= seed {
-            tasks[task].resize(seed + 1, vec![]);
-        }
-        tasks[task][seed].push(score);
-    }
-
-    /// As JSON, for a checkpoint.
-    pub fn to_json(&self) -> serde_json::Value {
-        let rows = self.rows.iter().map(|(row, scores)| (row.word(), scores));
-        serde_json::to_value(rows.collect::<BTreeMap<_, _>>()).expect("scores are plain data")
-    }
-
-    /// What [`Table::to_json`] gave.
-    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
-        let named: BTreeMap<String, Vec<Vec<Vec<f64>>>> =
-            serde_json::from_value(value.clone()).ok()?;
-        let row = |(word, scores): (String, _)| Some((Row::named(&word)?, scores));
-        Some(Self { rows: named.into_iter().map(row).collect::<Option<_>>()? })
-    }
-
-    /// The rows that are there, in the order in which the table shows them.
-    pub fn order(&self) -> Vec<Row> {
-        Row::all().filter(|row| self.rows.contains_key(row)).collect()
-    }
-
-    /// Means over domains, one a seed.
-    pub fn seeds(&self, row: Row, task: usize) -> Vec<f64> {
-        let mean = |of: &Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
-        self.rows[&row][task].iter().map(mean).collect()
-    }
-}
 
 /// What a study found.
 pub struct Found {
@@ -87,9 +40,9 @@ impl Study<'_> {
             let of: Vec<&Weights> = (0..self.seeds()).map(|s| &nets[s * count + d]).collect();
             let at = self.test(domain);
             for (seed, answers) in self.answers(net, &of, &at, None)?.iter().enumerate() {
-                let scored = self.score(domain, answers);
-                for (task, &score) in scored.tasks.iter().enumerate() {
-                    table.add(row, task, seed, score);
+                let scored = self.score(domain, answers, None);
+                for task in 0..self.tasks.len() {
+                    table.add(row, task, seed, &scored);
                 }
                 all[seed * count + d] = scored;
             }
@@ -114,11 +67,11 @@ impl Study<'_> {
             for task in 0..k {
                 for seed in 0..seeds {
                     let own = &answers[task * seeds + seed];
-                    table.add(row, task, seed, self.score(domain, own).tasks[task]);
+                    table.add(row, task, seed, &self.score(domain, own, Some(task)));
                     if let Some(pair) = pair.filter(|_| seeds > 1) {
                         let other = &answers[task * seeds + (seed + 1) % seeds];
                         let fused = fuse(&net, &[own, other]);
-                        table.add(pair, task, seed, self.score(domain, &fused).tasks[task]);
+                        table.add(pair, task, seed, &self.score(domain, &fused, Some(task)));
                     }
                 }
             }
@@ -133,27 +86,19 @@ impl Study<'_> {
         self.session.say(&format!("{number}/7 {text}"));
     }
 
-    /// Where a task's majority answer gets on a domain: the commonest class among its own labels.
+    /// Where a task's commonest answer gets on a domain: the commonest among the domain's own labels.
     pub fn judge_majority(&mut self, table: &mut Table) {
         for domain in self.domains.clone() {
-            let at = self.test(domain);
-            let truth = super::score::truths(&*self.pictures, &self.target, &at);
+            let count = self.test(domain).len();
             for (t, task) in self.tasks.clone().iter().enumerate() {
                 for seed in 0..self.seeds() {
-                    let pool = self.pictures.pool(domain, self.set.seeds[seed]);
-                    let known = pool.known(t, self.set.labels);
-                    let seen = super::score::truths(&*self.pictures, &self.target, &known);
-                    let each = task.heads.iter().map(|&h| {
-                        let classes = self.pictures.classes(h).len();
-                        super::score::majority(
-                            &self.target.heads[h].kind,
-                            classes,
-                            &seen[h],
-                            &truth[h],
-                        )
-                    });
-                    let score = each.sum::<f64>() / task.heads.len() as f64;
-                    table.add(Row::Majority, t, seed, score);
+                    let known = self.pool(domain, seed).known(t, self.set.labels);
+                    let seen = truths(&*self.pictures, &self.target, &known);
+                    let mut answers = vec![vec![]; self.target.heads.len()];
+                    for &h in &task.heads {
+                        answers[h] = commonest(&self.target, h, &seen[h], count);
+                    }
+                    table.add(Row::Majority, t, seed, &self.score(domain, &answers, Some(t)));
                 }
             }
         }
@@ -167,6 +112,9 @@ impl Study<'_> {
 
     /// For each single-task network, `[task][seed][domain]`: the answers of itself and the next seed's, fused.
     fn teach_singles(&mut self, nets: &Nets) -> Result<Vec<Arc<Taught>>> {
+        if self.all_labelled() {
+            return Ok(vec![]);
+        }
         let (count, seeds) = (self.domains.len(), self.seeds());
         let heads = self.target.heads.len();
         let net = self.target.clone();
@@ -192,6 +140,9 @@ impl Study<'_> {
         own: &Nets,
         singles: &Nets,
     ) -> Result<Vec<Arc<Taught>>> {
+        if self.all_labelled() {
+            return Ok(vec![]);
+        }
         let (count, seeds) = (self.domains.len(), self.seeds());
         let mut all = vec![];
         for seed in 0..seeds {
@@ -214,22 +165,28 @@ impl Study<'_> {
         Ok(all)
     }
 
-    /// Scores at other numbers of labels than the recipe's: the controls and the whole method.
-    pub fn budgets(&mut self) -> Result<Vec<(usize, Table)>> {
+    /// Scores at other numbers of labels than the recipe's, with these rows.
+    pub fn budgets(&mut self, rows: &[Pipeline]) -> Result<Vec<(usize, Table)>> {
         let own = self.set.labels;
         let mut all = vec![];
-        for labels in BUDGETS.into_iter().filter(|&n| n != own) {
+        for labels in self.set.budgets.clone() {
             self.set.labels = labels;
             let key = format!("labels={labels}");
             let table = match self.session.table(&key) {
                 Some(table) => table,
-                None => self.run(&[WHOLE])?.table,
+                None => self.run(rows)?.table,
             };
             self.session.keep_table(&key, &table);
             all.push((labels, table));
         }
         self.set.labels = own;
         Ok(all)
+    }
+
+    /// Whether no picture of the targets is left without a label: then nobody teaches, and a method with distillation is
+    /// the one without.
+    fn all_labelled(&self) -> bool {
+        self.domains.iter().all(|&domain| self.pool(domain, 0).unlabelled.is_empty())
     }
 
     /// A stage on the targets: its networks depend on the number of labels.

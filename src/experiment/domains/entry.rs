@@ -1,10 +1,12 @@
 //! A study on several domains behind the experiments' door: prepare, estimate, run.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::camvid::Drives;
 use super::doctoring;
-use super::drive::{Found, Table};
+use super::drive::Found;
 use super::figures;
 use super::methods::{ABLATIONS, LADDER, Row, WHOLE};
 use super::page::{Findings, page};
@@ -12,11 +14,13 @@ use super::pictures::Pictures;
 use super::scenes::Scenes;
 use super::settings::{self, Settings};
 use super::study::Study;
+use super::table::Table;
+use crate::data::camvid::CamVid;
 use crate::doctor::advise;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::Estimate;
 use crate::nn::{Weight, Weights};
-use crate::recipe::{Recipe, Study as Kind};
+use crate::recipe::{Recipe, Study as Kind, TaskKind};
 use crate::report::{self, Block, Report, Section};
 use crate::run::{Figure, Line, Named, Run, Summary};
 
@@ -26,11 +30,30 @@ pub struct Prepared {
     pub pictures: Arc<dyn Pictures>,
 }
 
-/// Draws the world's pictures. Fails where keys contradict each other.
-pub fn prepare(recipe: &Recipe) -> Result<Prepared> {
+/// Draws the world's pictures, or reads the real ones from `data`. Fails where keys contradict each other, or where there
+/// are none.
+pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
     let seeds: Vec<u64> = (recipe.seed..).take(recipe.seeds as usize).collect();
-    let pictures: Arc<dyn Pictures> = Arc::new(Scenes::new(settings::scenes(recipe)?, &seeds));
+    let pictures: Arc<dyn Pictures> = match recipe.tasks.kind {
+        TaskKind::CamVid => {
+            let plan = settings::drives(recipe);
+            let set = CamVid::load(data, plan.size)?;
+            Arc::new(Drives::new(plan, set))
+        }
+        _ => Arc::new(Scenes::new(settings::scenes(recipe)?, &seeds)),
+    };
     let settings = Settings::of(recipe, pictures.tasks().len())?;
+    let most = settings.budgets.iter().fold(settings.labels, |most, &n| most.max(n));
+    for domain in pictures.heldout().chain(pictures.targets()) {
+        let pool = pictures.pool(domain, recipe.seed);
+        let there = pool.labelled.iter().map(Vec::len).min().unwrap_or(0);
+        if there < most {
+            return Err(Error::input(format!(
+                "tasks.labels or tasks.budgets asks for {most} labelled pictures; {} has {there} to adapt on",
+                pictures.domain(domain)
+            )));
+        }
+    }
     Ok(Prepared { settings, pictures })
 }
 
@@ -45,7 +68,7 @@ fn total(set: &Settings, pictures: &dyn Pictures, domains: usize) -> u64 {
     let sources = k * s * batch * (set.single_steps + 3 * set.steps);
     let alone = k * targets * batch * (set.scratch.0 + 3 * set.adapt.steps);
     let joint = targets * batch * set.adapt.steps * (4 * k + k + 1);
-    sources + meta + alone + joint
+    sources + meta + (alone + joint) * (1 + set.budgets.len() as u64)
 }
 
 pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
@@ -67,9 +90,10 @@ pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
             finish_tuning(&mut study, figures)
         }
         _ => {
-            let budgets = match study.set.study {
-                Kind::Full => study.budgets()?,
-                _ => vec![],
+            // Where labels come together there are few targets, and every rung is cheap.
+            let budgets = match recipe.tasks.kind {
+                TaskKind::CamVid => study.budgets(&LADDER)?,
+                _ => study.budgets(&[WHOLE])?,
             };
             let rows = match study.set.study {
                 Kind::Full => [&ABLATIONS[..], &LADDER].concat(),
@@ -102,6 +126,11 @@ fn finish(
             Line::evaluate(set.seeds[0], set.steps, &f.name, value(f.value), value(f.ci95), f.n);
         study.session.run.line(&line)?;
     }
+    // What scores are made of is for the summary and the report: many figures, none to follow while it runs.
+    results.extend(figures::parts(&set.name, &tasks, &found.table, ""));
+    for (labels, table) in budgets {
+        results.extend(figures::parts(&set.name, &tasks, table, &format!("@labels={labels}")));
+    }
     let lines = study.session.run.lines()?;
     let measured = doctoring::measured(&lines, &tasks, &set.seeds);
     let advice = advise(&measured).to_string();
@@ -128,6 +157,13 @@ fn finish(
         .save(&study.session.run.folder.path().join("knowledge.safetensors"))?;
     let card = super::extract::card(study, &found.net)?;
     study.session.run.finish(&summary, &report, &named(general), Some(card))?;
+    for (labels, table) in budgets {
+        study.session.say(&format!("with {labels} labels a task:"));
+        figures::table(table, &tasks, whole).iter().for_each(|line| study.session.say(line));
+    }
+    if !budgets.is_empty() {
+        study.session.say(&format!("with {} labels a task:", set.labels));
+    }
     for line in figures::table(&found.table, &tasks, whole).into_iter().chain(verdict) {
         study.session.say(&line);
     }

@@ -21,7 +21,7 @@ fn last_layer(net: &MultiTask) -> String {
 pub fn knowledge(study: &mut Study, found: &Found) -> Result<Knowledge> {
     let net = found.net.clone();
     let weights = &found.general;
-    let unlabelled = study.pictures.pool(study.domains[0], study.set.seeds[0]).unknown();
+    let unlabelled = study.pool(study.domains[0], 0).unknown();
     let x = drawn(&*study.pictures, &net, &unlabelled);
     let network = serde_json::to_value(&net).expect("a network is plain data");
     let mut all = Knowledge::new(network, fingerprint(weights, "trunk/"), &x, unlabelled.len());

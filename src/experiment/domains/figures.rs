@@ -3,9 +3,9 @@
 //! A figure is the mean over seeds of means over domains; its interval is Student's over the seeds, so it speaks of
 //! other seeds of the same world. A difference is paired: the same seeds, domains, labels and test pictures.
 
-use super::drive::Table;
 use super::methods::{Pipeline, Row, TUNED};
 use super::pictures::Task;
+use super::table::Table;
 use crate::eval::{Interval, Measured, delta_m, delta_p};
 use crate::run::Figure;
 
@@ -70,6 +70,22 @@ pub fn figures(name: &str, tasks: &[Task], table: &Table, whole: Row, suffix: &s
             f64::NAN,
             tasks.len() as u64,
         ));
+    }
+    all
+}
+
+/// What every row's scores are made of: `NAME/TASK/ROW/PART`.
+pub fn parts(name: &str, tasks: &[Task], table: &Table, suffix: &str) -> Vec<Figure> {
+    let mut all = vec![];
+    for (t, task) in tasks.iter().enumerate() {
+        for row in &table.order() {
+            for (part, seeds) in table.parts(*row, t) {
+                let Interval { mean, ci95, .. } = Interval::of(&seeds);
+                let path = format!("{name}/{}/{}/{part}{suffix}", task.name, row.word());
+                let figure = Figure::new(&path, &task.name, row.word(), &part);
+                all.push(figure.with(mean, ci95, seeds.len() as u64));
+            }
+        }
     }
     all
 }

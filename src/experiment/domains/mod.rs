@@ -1,6 +1,7 @@
 //! Experiments on several domains: knowledge of source domains, moved to target domains with few labels.
 
 mod answer;
+mod camvid;
 mod feed;
 mod learner;
 mod pictures;
@@ -9,15 +10,17 @@ mod session;
 mod stack;
 
 pub use answer::Answering;
+pub use camvid::{Drives, Plan as DrivePlan};
 pub use feed::{Feed, Group};
 pub use learner::{Batch, Learner, Step, Tally};
-pub use pictures::{At, Change, Pictures, Pool, Task};
+pub use pictures::{At, Change, Notes, Pictures, Pool, Task};
 pub use scenes::{Plan, Scenes};
 pub use session::{Session, Stage};
 pub use stack::{Layout, Rates, Stack};
 
 mod aggregated;
 mod doctoring;
+mod drawing;
 mod drive;
 mod entry;
 mod estimate;
@@ -30,6 +33,7 @@ mod page;
 mod score;
 mod settings;
 mod study;
+mod table;
 mod tune;
 mod watch;
 pub use aggregated::Aggregated;

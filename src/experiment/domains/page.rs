@@ -1,30 +1,24 @@
 //! The report of a study: what was asked, what came out, and pictures to see it by.
 
-use super::drive::{Found, Table as Scores};
+use super::drawing::{Drawn, answer, how_to_read, legend, truth};
+use super::drive::Found;
 use super::figures::{self, points};
 use super::methods::{Pipeline, Row};
-use super::pictures::{At, Pictures, Task};
-use super::score::{self, boxes, top};
+use super::pictures::Task;
 use super::settings::Settings;
 use super::study::{FALL, Study};
+use super::table::Table as Scores;
 use super::watch::Rise;
 use crate::error::Result;
 use crate::eval::{Confusion, Interval};
-use crate::nn::{HeadKind, MultiTask};
 use crate::recipe::Recipe;
-use crate::report::overlay::{Overlay, colour};
 use crate::report::{
-    Axis, BarChart, Block, Captioned, Chart, LineChart, Report, Section, Series, Table, Tile,
-    curves,
+    Axis, BarChart, Block, Chart, LineChart, Report, Section, Series, Table, Tile, curves,
 };
 use crate::run::{Line, Summary};
 
-/// Sides of drawn pictures.
-const SIDE: usize = 192;
 /// Pictures of predictions, worst first.
 const SHOWN: usize = 24;
-/// Boxes that a network is this sure of are drawn.
-const SURE: f32 = 0.4;
 
 /// All that a report is made of.
 pub struct Findings<'a> {
@@ -57,13 +51,14 @@ pub fn page(f: &Findings, study: &mut Study) -> Result<Report> {
         }
     }
     let fact = |name: &str, value: String| (name.to_string(), value);
-    let mut sections = vec![world(study), results(&f.found.table, &study.tasks, whole)];
-    if !f.budgets.is_empty() {
-        let mut all: Vec<(usize, &Scores)> = f.budgets.iter().map(|(n, s)| (*n, s)).collect();
-        all.push((set.labels, &f.found.table));
-        all.sort_by_key(|(n, _)| *n);
+    let mut sections = vec![world(study), results(&f.found.table, study, whole)];
+    let mut all: Vec<(usize, &Scores)> = f.budgets.iter().map(|(n, s)| (*n, s)).collect();
+    all.push((set.labels, &f.found.table));
+    all.sort_by_key(|(n, _)| *n);
+    if all.len() > 1 {
         sections.push(by_labels(&all, &study.tasks, &[Row::Single, Row::Pretrained, whole]));
     }
+    sections.extend(parts(&all, &study.tasks));
     sections.push(learning(f, study));
     sections.push(confusions(f.found, study));
     sections.push(predictions(f, study)?);
@@ -100,7 +95,7 @@ fn steps(set: &Settings, study: &Study) -> [Option<String>; 7] {
         )
     });
     [
-        Some(format!("{}; a labelled picture carries one task's labels, most carry none", names.join(", "))),
+        Some(format!("{}; {}", names.join(", "), study.pictures.notes().labels)),
         Some(format!("one trunk, {} heads, a learned embedding of the domain", study.net.heads.len())),
         Some(format!("{sources} source domains, {} steps, beside a network a task for the controls", set.steps)),
         Some("parameters, prototypes, feature statistics and answers at a temperature: knowledge.safetensors".into()),
@@ -110,45 +105,14 @@ fn steps(set: &Settings, study: &Study) -> [Option<String>; 7] {
     ]
 }
 
-/// A picture with its true objects.
-fn truth(pictures: &dyn Pictures, net: &MultiTask, at: At) -> (Overlay, String) {
-    let (height, width, pixels) = pictures.shown(at);
-    let mut overlay = enlarged(&pixels, [height, width]);
-    for object in pictures.boxes(at) {
-        overlay.frame(object.bounds, [255; 3], "");
-    }
-    let truths = score::truths(pictures, net, &[at]);
-    let said = (0..net.heads.len()).filter_map(|h| match net.heads[h].kind {
-        HeadKind::Classes(_) => Some(pictures.classes(h)[truths[h][0][0] as usize].clone()),
-        _ => None,
-    });
-    (overlay, said.collect::<Vec<_>>().join(", "))
-}
-
-/// The picture, each pixel a square.
-fn enlarged(pixels: &[u8], size: [usize; 2]) -> Overlay {
-    let drawn = Overlay::size(size, SIDE);
-    let factor = [drawn[0] as f32 / size[0] as f32, drawn[1] as f32 / size[1] as f32];
-    let mut values = Vec::with_capacity(drawn[0] * drawn[1] * 3);
-    for y in 0..drawn[0] {
-        for x in 0..drawn[1] {
-            let row = ((y as f32 / factor[0]) as usize).min(size[0] - 1);
-            let column = ((x as f32 / factor[1]) as usize).min(size[1] - 1);
-            let at = 3 * (row * size[1] + column);
-            values.extend(pixels[at..at + 3].iter().map(|&p| f32::from(p) / 255.0));
-        }
-    }
-    Overlay::new(&values, drawn, size)
-}
-
 /// Scenes of every domain.
 fn world(study: &Study) -> Section {
     let pictures = &*study.pictures;
-    let mut blocks = vec![Block::Text(
-        "Where knowledge comes from, and where it has to go: a few test pictures of each domain, with the boxes that \
-         an obstacle head should find."
-            .into(),
-    )];
+    let mut blocks = vec![Block::Text(format!(
+        "Where knowledge comes from, and where it has to go: {}.",
+        pictures.notes().pictures
+    ))];
+    blocks.extend(legend(pictures, &study.target));
     for (title, domains) in [
         ("Source domains", pictures.sources().take(6).collect::<Vec<_>>()),
         ("Target domains", study.domains.clone()),
@@ -156,9 +120,7 @@ fn world(study: &Study) -> Section {
         let mut shown = vec![];
         for &domain in &domains {
             for at in study.test(domain).into_iter().take(2) {
-                let (overlay, said) = truth(pictures, &study.target, at);
-                let caption = format!("{}: {said}", pictures.domain(domain));
-                shown.push(Captioned { picture: overlay.picture(), caption, wrong: false });
+                shown.push(truth(pictures, &study.target, at));
             }
         }
         blocks.push(Block::Gallery { title: title.into(), pictures: shown });
@@ -166,7 +128,8 @@ fn world(study: &Study) -> Section {
     Section { title: "The world".into(), blocks }
 }
 
-fn results(scores: &Scores, tasks: &[Task], whole: Row) -> Section {
+fn results(scores: &Scores, study: &Study, whole: Row) -> Section {
+    let tasks = &study.tasks;
     let mut header = vec!["method".to_string()];
     header.extend(tasks.iter().map(|t| t.name.clone()));
     let (mut rows, mut series) = (vec![], vec![]);
@@ -186,9 +149,11 @@ fn results(scores: &Scores, tasks: &[Task], whole: Row) -> Section {
             series.push((row.label(), bars));
         }
     }
-    let note = "Means over seeds of means over target domains, in percent; ± is the half-width of Student's 95 % interval \
-                over the seeds. Road: mean accuracy of kind and surface; obstacles: average precision at IoU .5; signal: \
-                accuracy of its state.";
+    let note = format!(
+        "Means over seeds of means over target domains, in percent; ± is the half-width of Student's 95 % interval over the \
+         seeds. {}",
+        study.pictures.notes().scores
+    );
     let mut differences = vec![];
     for delta in figures::deltas(scores, tasks.len(), whole) {
         let mut line = vec![format!("minus {}", delta.control.label())];
@@ -206,7 +171,7 @@ fn results(scores: &Scores, tasks: &[Task], whole: Row) -> Section {
     Section {
         title: "Results".into(),
         blocks: vec![
-            Block::Table(Table { header: header.clone(), rows, note: note.into() }),
+            Block::Table(Table { header: header.clone(), rows, note }),
             Block::Table(Table { header, rows: differences, note: minus.into() }),
             Block::Charts(vec![Chart::Bars(chart)]),
         ],
@@ -306,82 +271,21 @@ fn predictions(f: &Findings, study: &mut Study) -> Result<Section> {
     let net = f.found.net.clone();
     let answers = study.answers(&net, &[&f.found.whole[0]], &at, None)?.swap_remove(0);
     let pictures = study.pictures.clone();
-    let truths = score::truths(&*pictures, &net, &at);
-    let mut all = vec![];
-    for (i, &at) in at.iter().enumerate() {
-        let (height, width, pixels) = pictures.shown(at);
-        let mut overlay = enlarged(&pixels, [height, width]);
-        let (mut wrong, mut said) = (0.0, vec![]);
-        for (h, head) in net.heads.iter().enumerate() {
-            let len = net.output_shape(h, 1, 1).len();
-            let answer = &answers[h][i * len..][..len];
-            match head.kind {
-                HeadKind::Classes(_) => {
-                    let (answer, truth) = (top(answer), truths[h][i][0] as usize);
-                    let names = pictures.classes(h);
-                    wrong += f64::from(u8::from(answer != truth));
-                    said.push(match answer == truth {
-                        true => names[answer].clone(),
-                        false => format!("{} (is {})", names[answer], names[truth]),
-                    });
-                }
-                HeadKind::Boxes(_) => {
-                    let there = pictures.boxes(at);
-                    let found: Vec<_> =
-                        boxes(&net, h, answer).into_iter().filter(|d| d.score >= SURE).collect();
-                    for object in &there {
-                        let hit = found.iter().any(|d| {
-                            d.class == object.class
-                                && crate::nn::overlap(d.bounds, object.bounds) >= score::RIGHT
-                        });
-                        wrong += if hit { 0.0 } else { 0.5 };
-                        overlay.frame(object.bounds, [255; 3], "");
-                    }
-                    for d in &found {
-                        let text =
-                            format!("{} {:.0}", pictures.classes(h)[d.class], 100.0 * d.score);
-                        overlay.frame(d.bounds, colour(d.class), &text);
-                    }
-                    wrong += 0.25 * found.len().saturating_sub(there.len()) as f64;
-                }
-                HeadKind::Mask(_) => {
-                    let HeadKind::Mask(kind) = &head.kind else { continue };
-                    let [rows, columns] = [height, width];
-                    let wide = kind.classes;
-                    let class = |place: [f32; 2]| {
-                        let [y, x] = [
-                            (place[0] as usize).min(rows - 1),
-                            (place[1] as usize).min(columns - 1),
-                        ];
-                        top(&answer[(y * columns + x) * wide..][..wide])
-                    };
-                    overlay.tint(0.45, |place| Some(colour(class(place))));
-                    let off = answer
-                        .chunks(wide)
-                        .zip(&truths[h][i])
-                        .filter(|(a, t)| **t >= 0.0 && top(a) != **t as usize);
-                    let share = off.count() as f64 / (rows * columns) as f64;
-                    wrong += 4.0 * share;
-                    said.push(format!("{:.0} % of pixels right", 100.0 * (1.0 - share)));
-                }
-                HeadKind::Labels(_) | HeadKind::Values(_) => {}
-            }
-        }
-        all.push((
-            wrong,
-            Captioned { picture: overlay.picture(), caption: said.join(", "), wrong: wrong >= 1.0 },
-        ));
-    }
-    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut all: Vec<Drawn> =
+        (0..at.len()).map(|i| answer(&*pictures, &net, at[i], i, &answers)).collect();
+    all.sort_by(|a, b| b.wrong.total_cmp(&a.wrong));
     let text = format!(
-        "The whole method, first seed, on {}: the {SHOWN} test pictures of {} with most mistakes. White frames are true objects, \
-         coloured ones what was found, with its probability.",
+        "The whole method, first seed, on {}: the {} test pictures of {} with most mistakes. {}",
         pictures.domain(domain),
-        all.len()
+        SHOWN.min(all.len()),
+        all.len(),
+        how_to_read(&net)
     );
-    let shown = all.into_iter().take(SHOWN).map(|(_, shown)| shown).collect();
-    let gallery = Block::Gallery { title: "Worst first".into(), pictures: shown };
-    Ok(Section { title: "Predictions".into(), blocks: vec![Block::Text(text), gallery] })
+    let mut blocks = vec![Block::Text(text)];
+    blocks.extend(legend(&*pictures, &net));
+    let shown = all.into_iter().take(SHOWN).map(|drawn| drawn.shown).collect();
+    blocks.push(Block::Gallery { title: "Worst first".into(), pictures: shown });
+    Ok(Section { title: "Predictions".into(), blocks })
 }
 
 fn costs(costs: &[(String, String)]) -> Section {
@@ -409,8 +313,55 @@ fn by_labels(budgets: &[(usize, &Scores)], tasks: &[Task], rows: &[Row]) -> Sect
             series: series.collect(),
         })
     });
-    Section {
-        title: "How many labels are enough".into(),
-        blocks: vec![Block::Charts(charts.collect())],
+    let mut blocks = vec![Block::Charts(charts.collect())];
+    for (labels, scores) in budgets {
+        let mut header = vec![format!("{labels} labels")];
+        header.extend(tasks.iter().map(|t| t.name.clone()));
+        let line = |row: Row| {
+            let cells = (0..tasks.len()).map(|t| percent(&scores.seeds(row, t)));
+            std::iter::once(row.label()).chain(cells).collect()
+        };
+        let rows = scores.order().into_iter().map(line).collect();
+        blocks.push(Block::Table(Table { header, rows, note: String::new() }));
+    }
+    Section { title: "How many labels are enough".into(), blocks }
+}
+
+/// What each task's score is made of, at each number of labels. None: every score is a single figure.
+fn parts(budgets: &[(usize, &Scores)], tasks: &[Task]) -> Option<Section> {
+    let mut blocks = vec![];
+    for (t, task) in tasks.iter().enumerate() {
+        for (labels, scores) in budgets {
+            let mut header = vec![format!("{}, {labels} labels", task.name)];
+            let (mut rows, mut named) = (vec![], false);
+            for row in scores.order() {
+                let parts = scores.parts(row, t);
+                if !named {
+                    header.extend(parts.iter().map(|(name, _)| name.replace('-', " ")));
+                    named = true;
+                }
+                let cells = parts.iter().map(|(_, seeds)| percent(seeds));
+                rows.push(std::iter::once(row.label()).chain(cells).collect());
+            }
+            if header.len() > 1 {
+                blocks.push(Block::Table(Table { header, rows, note: String::new() }));
+            }
+        }
+    }
+    let text = "Percent; ± is Student's 95 % interval over the seeds. A class without a figure (–) is nowhere in the test pictures \
+                and was never answered. Recall and F1 are at probability one half.";
+    (!blocks.is_empty()).then(|| {
+        blocks.insert(0, Block::Text(text.into()));
+        Section { title: "What the scores are made of".into(), blocks }
+    })
+}
+
+/// `41.2 ± 3.0`
+fn percent(seeds: &[f64]) -> String {
+    let Interval { mean, ci95, .. } = Interval::of(seeds);
+    match (mean.is_finite(), ci95.is_finite()) {
+        (false, _) => "–".into(),
+        (_, false) => format!("{:.1}", 100.0 * mean),
+        _ => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * ci95),
     }
 }

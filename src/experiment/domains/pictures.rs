@@ -1,14 +1,16 @@
 //! What the experiment learns from: pictures of several domains, and which labels of them may be seen.
 //!
 //! A kind of pictures ([`Pictures`]) knows all truth of every picture. A [`Pool`] says which pictures carry
-//! which task's labels: in training a labelled picture carries one task's labels and no other, most carry none.
-//! What a pool does not list cannot reach a batch.
+//! which task's labels: a picture of its own for each task's label, or one picture with all ([`Pool::together`]). In a
+//! batch a labelled picture shows one task's labels and no other: each task draws its own, and the same ones as a
+//! network for that task alone. What a pool does not list cannot reach a batch.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::data::augment::Normal;
 use crate::nn::{Labelled, MultiTask};
+use crate::report::overlay;
 
 /// A task: the heads that answer it. Its score is the mean of theirs.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,17 @@ pub struct Change {
     pub moves: bool,
 }
 
+/// Sentences of a report that depend on the kind of pictures.
+#[derive(Clone, Copy, Debug)]
+pub struct Notes {
+    /// Which labels a picture carries: goes on after the tasks' names.
+    pub labels: &'static str,
+    /// What the pictures of the domains show.
+    pub pictures: &'static str,
+    /// What each task's score is.
+    pub scores: &'static str,
+}
+
 /// A kind of pictures.
 pub trait Pictures: Send + Sync {
     /// The network's shape for so many domains (1 for a target domain alone).
@@ -53,6 +66,14 @@ pub trait Pictures: Send + Sync {
 
     /// The objects of a picture, for scores.
     fn boxes(&self, at: At) -> Vec<Labelled>;
+
+    /// A class's colour in masks, cells and frames.
+    fn colour(&self, _head: usize, class: usize) -> [u8; 3] {
+        overlay::colour(class)
+    }
+
+    /// What a reader of the report has to know of them.
+    fn notes(&self) -> Notes;
 
     /// Names of a head's classes.
     fn classes(&self, head: usize) -> Vec<String>;
@@ -80,11 +101,24 @@ pub struct Pool {
     /// are what a budget of n labels sees.
     pub labelled: Vec<Vec<usize>>,
     pub unlabelled: Vec<usize>,
+    /// Labels come together: a labelled picture carries every task's and stands in each list. One that a budget does
+    /// not reach is unlabelled.
+    pub together: bool,
     /// Judged on; never in a batch.
     pub test: Vec<usize>,
 }
 
 impl Pool {
+    /// The pool where only so many labels of each task are seen. Where labels come together, the pictures past them are
+    /// without any; elsewhere they would be other pictures, and are left out.
+    pub fn within(mut self, labels: usize) -> Self {
+        if self.together {
+            let all = self.labelled.first();
+            self.unlabelled = all.and_then(|all| all.get(labels..)).unwrap_or(&[]).to_vec();
+        }
+        self
+    }
+
     /// The first `most` pictures with labels of `task`.
     pub fn known(&self, task: usize, most: usize) -> Arc<[At]> {
         let all = &self.labelled[task];

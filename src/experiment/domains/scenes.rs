@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::pictures::{At, Change, Pictures, Pool, Task};
+use super::pictures::{At, Change, Notes, Pictures, Pool, Task};
 use crate::data::augment::{Augment, Normal};
 use crate::data::scenes::{Domain, KINDS, OBJECTS, SIGNALS, SURFACES, Scene, Truth, World};
 use crate::nn::{
@@ -84,6 +84,7 @@ impl Plan {
             domain,
             labelled: (0..TASKS.len()).map(|task| list(task, labels(task))).collect(),
             unlabelled: list(TASKS.len(), if source { 0 } else { self.unlabelled }),
+            together: false,
             test: (0..self.test).collect(),
         }
     }
@@ -166,6 +167,15 @@ impl Pictures for Scenes {
 
     fn boxes(&self, at: At) -> Vec<Labelled> {
         labelled(&self.scene(at).truth)
+    }
+
+    fn notes(&self) -> Notes {
+        Notes {
+            labels: "a labelled picture carries one task's labels, most carry none",
+            pictures: "a few test pictures of each domain, with the boxes that an obstacle head should find",
+            scores: "Road: mean accuracy of kind and surface; obstacles: average precision at IoU .5; signal: accuracy of its \
+                     state.",
+        }
     }
 
     fn classes(&self, head: usize) -> Vec<String> {

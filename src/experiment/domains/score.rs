@@ -1,9 +1,9 @@
 //! From answers to scores: each head by the measure that fits it, a task by the mean of its heads.
 
 use super::answer::Answers;
-use super::pictures::{At, Pictures, Task};
-use crate::eval::{Confusion, average_precision};
-use crate::nn::{Detection, HeadKind, Labelled, MultiTask};
+use super::pictures::{At, Pictures};
+use crate::eval::{Confusion, LabelScores, average_precision};
+use crate::nn::{Classes, Detection, HeadKind, Labelled, Mask, MultiTask};
 
 /// Boxes below this probability are not looked at: they cannot change a precision that matters.
 const LEAST: f32 = 0.02;
@@ -15,49 +15,99 @@ pub const RIGHT: f32 = 0.5;
 /// What one network's answers on one domain's test pictures are worth.
 #[derive(Clone, Debug, Default)]
 pub struct Scored {
-    /// From 0 to 1, one a task.
+    /// From 0 to 1, one a task; NaN for a task that was not asked for.
     pub tasks: Vec<f64>,
+    /// What each task's score is made of, by name, where it is of several parts (classes, thresholds).
+    pub parts: Vec<Vec<(String, f64)>>,
     /// Of each head that tells classes apart.
     pub confusions: Vec<Option<Confusion>>,
 }
 
-/// Scores the answers to the pictures `at`.
-pub fn score(pictures: &dyn Pictures, net: &MultiTask, at: &[At], answers: &Answers) -> Scored {
-    let heads = net.heads.len();
-    let mut scores = vec![0.0; heads];
-    let mut confusions = vec![None; heads];
-    let truths = truths(pictures, net, at);
-    for h in 0..heads {
-        let len = net.output_shape(h, 1, 1).len();
-        match &net.heads[h].kind {
-            HeadKind::Classes(kind) => {
-                let mut confusion = Confusion::new(kind.classes);
-                confusion.add(&answers[h], &truths[h].concat());
-                scores[h] = confusion.accuracy();
-                confusions[h] = Some(confusion);
-            }
-            HeadKind::Boxes(kind) => {
-                let found: Vec<Vec<Detection>> =
-                    answers[h].chunks(len).map(|a| boxes(net, h, a)).collect();
-                let there: Vec<Vec<Labelled>> = at.iter().map(|&at| pictures.boxes(at)).collect();
-                let both = found.iter().zip(&there).map(|(f, t)| (&f[..], &t[..]));
-                let both: Vec<(&[Detection], &[Labelled])> = both.collect();
-                scores[h] = average_precision(&both, kind.classes, RIGHT).mean;
-            }
-            HeadKind::Mask(kind) => {
-                let mut confusion = Confusion::new(kind.classes);
-                for (answer, truth) in answers[h].chunks(len).zip(&truths[h]) {
-                    confusion.add(answer, truth);
-                }
-                scores[h] = confusion.mean_iou();
-                confusions[h] = Some(confusion);
-            }
-            HeadKind::Labels(_) | HeadKind::Values(_) => {}
+/// Scores the answers to the pictures `at`: of all tasks, or of one.
+pub fn score(
+    pictures: &dyn Pictures,
+    net: &MultiTask,
+    at: &[At],
+    answers: &Answers,
+    only: Option<usize>,
+) -> Scored {
+    let (tasks, truths) = (pictures.tasks(), truths(pictures, net, at));
+    let mut scored = Scored {
+        tasks: vec![f64::NAN; tasks.len()],
+        parts: vec![vec![]; tasks.len()],
+        confusions: vec![None; net.heads.len()],
+    };
+    let asked = |t: &usize| only.is_none_or(|only| only == *t);
+    for t in (0..tasks.len()).filter(asked) {
+        let mut scores = vec![];
+        for &h in &tasks[t].heads {
+            let judged = judge(pictures, net, h, at, &answers[h], &truths[h]);
+            scores.push(judged.score);
+            scored.parts[t].extend(judged.parts);
+            scored.confusions[h] = judged.confusion;
         }
+        scored.tasks[t] = scores.iter().sum::<f64>() / scores.len() as f64;
     }
-    let mean =
-        |task: &Task| task.heads.iter().map(|&h| scores[h]).sum::<f64>() / task.heads.len() as f64;
-    Scored { tasks: pictures.tasks().iter().map(mean).collect(), confusions }
+    scored
+}
+
+/// One head's answers.
+struct Judged {
+    score: f64,
+    parts: Vec<(String, f64)>,
+    confusion: Option<Confusion>,
+}
+
+/// `answers` to all pictures one after the other, `truths` picture by picture.
+fn judge(
+    pictures: &dyn Pictures,
+    net: &MultiTask,
+    head: usize,
+    at: &[At],
+    answers: &[f32],
+    truths: &[Vec<f32>],
+) -> Judged {
+    let names = || pictures.classes(head);
+    let (mut parts, mut confusion) = (vec![], None);
+    let score = match &net.heads[head].kind {
+        HeadKind::Classes(kind) => {
+            let mut all = Confusion::new(kind.classes);
+            all.add(answers, &truths.concat());
+            confusion.insert(all).accuracy()
+        }
+        HeadKind::Boxes(kind) => {
+            let len = net.output_shape(head, 1, 1).len();
+            let found: Vec<Vec<Detection>> =
+                answers.chunks(len).map(|a| boxes(net, head, a)).collect();
+            let there: Vec<Vec<Labelled>> = at.iter().map(|&at| pictures.boxes(at)).collect();
+            let both = found.iter().zip(&there).map(|(f, t)| (&f[..], &t[..]));
+            let both: Vec<(&[Detection], &[Labelled])> = both.collect();
+            average_precision(&both, kind.classes, RIGHT).mean
+        }
+        HeadKind::Mask(kind) => {
+            let mut all = Confusion::new(kind.classes);
+            all.add(answers, &truths.concat());
+            parts.push(("accuracy".to_string(), all.accuracy()));
+            for (class, name) in names().iter().enumerate() {
+                parts.push((format!("iou-{name}"), all.iou(class).unwrap_or(f64::NAN)));
+            }
+            confusion.insert(all).mean_iou()
+        }
+        HeadKind::Labels(kind) => {
+            let all = LabelScores::of(answers, &truths.concat(), kind.labels);
+            parts.push(("recall".to_string(), LabelScores::mean(&all.recall)));
+            parts.push(("f1".to_string(), LabelScores::mean(&all.f1)));
+            for (label, name) in names().iter().enumerate() {
+                let value = |of: &[Option<f64>]| of[label].unwrap_or(f64::NAN);
+                parts.push((format!("precision-{name}"), value(&all.precision)));
+                parts.push((format!("f1-{name}"), value(&all.f1)));
+            }
+            LabelScores::mean(&all.precision)
+        }
+        // Nothing is measured of numbers yet: no experiment asks for any.
+        HeadKind::Values(_) => f64::NAN,
+    };
+    Judged { score, parts, confusion }
 }
 
 /// The objects in a head's answer to one picture.
@@ -100,14 +150,42 @@ pub fn truths(pictures: &dyn Pictures, net: &MultiTask, at: &[At]) -> Vec<Vec<Ve
     all
 }
 
-/// What always answering the commonest class of `seen` scores on `truth` (one head's targets a picture); 0 for a head
-/// that finds objects or numbers.
-pub fn majority(kind: &HeadKind, classes: usize, seen: &[Vec<f32>], truth: &[Vec<f32>]) -> f64 {
-    let HeadKind::Classes(_) = kind else { return 0.0 };
-    let count = |class: usize| seen.iter().filter(|t| t[0] as usize == class).count();
-    let commonest = (0..classes).rev().max_by_key(|&class| count(class)).unwrap_or(0);
-    let right = truth.iter().filter(|t| t[0] as usize == commonest).count();
-    right as f64 / truth.len() as f64
+/// What always answering the commonest of `seen` would say, `count` times: at each place of an answer the commonest class
+/// there, of a label the share of the pictures that have it. Nothing, from a head that finds objects or numbers.
+pub fn commonest(net: &MultiTask, head: usize, seen: &[Vec<f32>], count: usize) -> Vec<f32> {
+    let len = net.output_shape(head, 1, 1).len();
+    // Every logit far below 0: nothing is there.
+    let mut answer = vec![-20.0; len];
+    match &net.heads[head].kind {
+        HeadKind::Classes(Classes { classes, .. }) | HeadKind::Mask(Mask { classes, .. }) => {
+            let here = |place: usize| {
+                let mut counts = vec![0usize; *classes];
+                let known = seen.iter().map(|t| t[place]).filter(|t| *t >= 0.0);
+                known.for_each(|t| counts[t as usize] += 1);
+                counts
+            };
+            let first_most =
+                |counts: &[usize]| (0..counts.len()).rev().max_by_key(|&c| counts[c]).unwrap_or(0);
+            let places: Vec<Vec<usize>> = (0..len / classes).map(here).collect();
+            let all = (0..*classes).map(|c| places.iter().map(|counts| counts[c]).sum());
+            let anywhere = first_most(&all.collect::<Vec<usize>>());
+            for (cell, counts) in answer.chunks_mut(*classes).zip(&places) {
+                let nothing = counts.iter().all(|&n| n == 0);
+                cell[if nothing { anywhere } else { first_most(counts) }] = 20.0;
+            }
+        }
+        HeadKind::Labels(_) => {
+            for (i, logit) in answer.iter_mut().enumerate() {
+                let known = seen.iter().map(|t| t[i]).filter(|t| *t >= 0.0);
+                let (there, of) = known.fold((0.0, 0.0), |(n, of), t| (n + t, of + 1.0));
+                // One picture more that is half: a share of nothing is even odds, none is certain.
+                let share: f32 = (there + 0.5) / (of + 1.0);
+                *logit = (share / (1.0 - share)).ln();
+            }
+        }
+        HeadKind::Boxes(_) | HeadKind::Values(_) => {}
+    }
+    answer.repeat(count)
 }
 
 /// Several networks' answers as one: the mean probability of classes, boxes weighted by how sure each is of them.

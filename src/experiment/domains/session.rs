@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::drive::Table;
 use super::feed::Feed;
 use super::learner::{Learner, Step};
+use super::table::Table;
 use crate::data::prefetch::Prefetch;
 use crate::error::{Error, Result};
 use crate::nn::{Weight, Weights};

@@ -1,14 +1,13 @@
 //! From a recipe's keys to what a study on several domains does.
 
-use super::drive::BUDGETS;
-use super::scenes::Plan;
+use super::{camvid, scenes};
 use crate::error::{Error, Result};
 use crate::exec;
 use crate::experiment::options;
 use crate::meta::Maml;
 use crate::mtl::aggregate::Aggregator;
 use crate::nn::{Residual, Small, Trunk};
-use crate::recipe::{Recipe, Study, TrunkKind};
+use crate::recipe::{Recipe, Study, TaskKind, TrunkKind};
 
 /// Steps, step sizes and weights: for the method and its controls alike.
 #[derive(Clone, Debug)]
@@ -19,6 +18,8 @@ pub struct Settings {
     pub study: Study,
     /// Labels of each task in a target domain.
     pub labels: usize,
+    /// Other numbers of them, for label-count curves; none: no curves.
+    pub budgets: Vec<usize>,
     /// Source training: steps of the joint networks and of the single-task ones.
     pub steps: u64,
     pub single_steps: u64,
@@ -88,6 +89,7 @@ impl Settings {
             seeds: (r.seed..).take(r.seeds as usize).collect(),
             study: r.study,
             labels: r.tasks.labels,
+            budgets: budgets(r),
             steps: t.steps,
             single_steps: t.single_steps.max(t.steps),
             lr: t.optimizer.lr,
@@ -104,26 +106,44 @@ impl Settings {
     }
 }
 
-/// Domains and pictures of a recipe on scenes.
-pub fn scenes(r: &Recipe) -> Result<Plan> {
+/// The budgets beside `tasks.labels`: of scenes, where every label is drawn, in the full study; of CamVid always.
+fn budgets(r: &Recipe) -> Vec<usize> {
+    let wanted = r.study == Study::Full || r.tasks.kind == TaskKind::CamVid;
+    let mut all = if wanted { r.tasks.budgets.clone() } else { vec![] };
+    all.retain(|&n| n != r.tasks.labels);
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Frames and network of a recipe on CamVid.
+pub fn drives(r: &Recipe) -> camvid::Plan {
     let (t, m) = (&r.tasks, &r.model);
-    if t.source_labels.len() != super::scenes::TASK_COUNT {
+    camvid::Plan {
+        size: [t.size[0], t.size[1]],
+        trunk: trunk(m.trunk, m.filters),
+        embedding: m.embedding,
+        test: r.evaluate.pictures,
+    }
+}
+
+/// Domains and pictures of a recipe on scenes.
+pub fn scenes(r: &Recipe) -> Result<scenes::Plan> {
+    let (t, m) = (&r.tasks, &r.model);
+    if t.source_labels.len() != scenes::TASK_COUNT {
         return Err(Error::input(format!(
             "tasks.source_labels = {:?}; expected {} numbers: road, obstacles, signal",
             t.source_labels,
-            super::scenes::TASK_COUNT
+            scenes::TASK_COUNT
         )));
     }
-    Ok(Plan {
+    Ok(scenes::Plan {
         world: t.world,
         sources: t.sources,
         heldout: t.heldout,
         targets: t.targets,
         source_labels: t.source_labels.clone(),
-        labels: match r.study {
-            Study::Full => BUDGETS.into_iter().fold(t.labels, usize::max),
-            _ => t.labels,
-        },
+        labels: budgets(r).into_iter().fold(t.labels, usize::max),
         unlabelled: t.unlabelled,
         test: r.evaluate.pictures,
         trunk: trunk(m.trunk, m.filters),

@@ -102,8 +102,9 @@ impl<'r> Study<'r> {
         self.set.seeds.len()
     }
 
-    fn pool(&self, domain: usize, seed: usize) -> Pool {
-        self.pictures.pool(domain, self.set.seeds[seed])
+    /// What is known of a domain, with as many labels as this part of the study sees.
+    pub fn pool(&self, domain: usize, seed: usize) -> Pool {
+        self.pictures.pool(domain, self.set.seeds[seed]).within(self.set.labels)
     }
 
     /// All labelled pictures of a task in the source domains.
@@ -429,8 +430,9 @@ impl<'r> Study<'r> {
         pool.test.iter().map(|&index| At { domain, index }).collect()
     }
 
-    pub fn score(&self, domain: usize, answers: &Answers) -> Scored {
-        score(&*self.pictures, &self.target, &self.test(domain), answers)
+    /// Of all tasks, or of one.
+    pub fn score(&self, domain: usize, answers: &Answers, only: Option<usize>) -> Scored {
+        score(&*self.pictures, &self.target, &self.test(domain), answers, only)
     }
 
     /// A teacher's answers to the unlabelled pictures of a domain: those of `nets`, fused head by head. `of[h]` names

@@ -3,10 +3,10 @@
 //! `--set study=tune`; `--set study=difficulty` for the controls alone. Target domains are not looked at, so nothing here can flatter what is reported of them. The
 //! committed recipe has the settings that these tables showed best; difficulty was set by the rows of the controls alone.
 
-use super::drive::Table;
 use super::methods::{Row, TUNED};
 use super::session::Nets;
 use super::study::Study;
+use super::table::Table;
 use crate::error::Result;
 use crate::nn::Weights;
 use crate::run::Figure;

@@ -61,7 +61,8 @@ impl SourceCurve {
         for (domain, (at, x)) in self.domains.iter().enumerate() {
             let answers = self.program.answer(x, Some(domain))?;
             for (n, answers) in answers.iter().enumerate() {
-                sums[n].push(score(&*self.pictures, &self.net, at, answers).tasks);
+                let only = Some(self.nets[n].1[0]).filter(|_| self.nets[n].1.len() == 1);
+                sums[n].push(score(&*self.pictures, &self.net, at, answers, only).tasks);
             }
         }
         let tasks = self.pictures.tasks();

@@ -179,6 +179,18 @@ fn networks_agree_with_the_reference_to_third_order() {
     }
 }
 
+/// One trunk and one sharing: every further program is a minute of shaders for a software adapter.
+#[test]
+fn a_network_agrees_with_the_reference_on_the_gpu_to_third_order() {
+    if std::env::var_os("METATAPE_NO_GPU").is_some() {
+        return eprintln!("skipped: no GPU (METATAPE_NO_GPU is set)");
+    }
+    let net = network(trunks()[0].clone(), EMBEDDING);
+    let (row, shapes) = network_row(&net, [2, 1, 2], 2);
+    let gpu = Options { device: Device::Gpu(None), ..Options::default() };
+    agrees(&row, &shapes, 5, &gpu);
+}
+
 #[test]
 fn outputs_have_the_shapes_that_the_network_says() {
     for (trunk, embedding) in trunks().into_iter().zip([EMBEDDING, None]) {

@@ -1,7 +1,10 @@
 //! Gradcheck's rows for composed operations: one at least for every operation of case files.
 
 use super::rows::{Operand, Row, SMOOTH, row};
-use crate::loss::{cross_entropy, kl_div, mse};
+use crate::loss::{
+    binary_cross_entropy, binary_kl, cross_entropy, cross_entropy_each, detection_loss, focal,
+    kl_div, kl_each, mean_known, mean_labelled, mse, pseudo_huber,
+};
 use crate::op::Window;
 use crate::shape::Axes;
 use crate::tape::{Conv2d, Var};
@@ -10,6 +13,8 @@ use crate::tape::{Conv2d, Var};
 const BOTH: Operand = Operand::Free(-2.0, 2.0);
 /// Values where logarithms, roots and reciprocals are smooth.
 const ABOVE: Operand = Operand::Free(0.4, 3.0);
+/// A teacher's answers: no derivative reaches them.
+const TEACHER: Operand = Operand::Held(-2.0, 2.0);
 
 pub fn all() -> Vec<Row> {
     let mut rows = unary();
@@ -166,8 +171,31 @@ fn losses() -> Vec<Row> {
             cross_entropy(x[0], x[1])
         }),
         row("mse", &[BOTH, BOTH], &[&[&[3, 4], &[3, 4]], &[&[5], &[1]]], |x| mse(x[0], x[1])),
-        row("kl_div", &[BOTH, Operand::Held(-2.0, 2.0)], &[&[&[3, 4], &[3, 4]]], |x| {
-            kl_div(x[0], x[1], 2.0)
+        row("kl_div", &[BOTH, TEACHER], &[&[&[3, 4], &[3, 4]]], |x| kl_div(x[0], x[1], 2.0)),
+        row("cross_entropy_each", &[BOTH, Operand::Whole(5)], &[&[&[3, 2, 4], &[3, 2]]], |x| {
+            cross_entropy_each(x[0], x[1], Some(&[0.5, 1.0, 2.0, 0.0]))
         }),
+        row("kl_each", &[BOTH, TEACHER], &[&[&[3, 2, 4], &[3, 2, 4]]], |x| {
+            kl_each(x[0], x[1], 2.0)
+        }),
+        row("binary_cross_entropy", &[BOTH, Operand::Whole(2)], &[&[&[3, 4], &[3, 4]]], |x| {
+            binary_cross_entropy(x[0], x[1], 3.0)
+        }),
+        row("focal", &[BOTH, Operand::Whole(2)], &[&[&[3, 4], &[3, 4]]], |x| focal(x[0], x[1])),
+        row("binary_kl", &[BOTH, TEACHER], &[&[&[3, 4], &[3, 4]]], |x| binary_kl(x[0], x[1], 2.0)),
+        row("pseudo_huber", &[BOTH], &[&[&[7]]], |x| pseudo_huber(x[0])),
+        row("mean_known", &[BOTH, Operand::Whole(2)], &[&[&[5], &[5]], &[&[1], &[1]]], |x| {
+            mean_known(x[0], x[1])
+        }),
+        row("mean_labelled", &[BOTH, Operand::Whole(3)], &[&[&[2, 3, 2], &[2, 3, 2]]], |x| {
+            mean_labelled(x[0], x[1] - 1.0) // labels from −1 (void) to 1
+        }),
+        // Two classes and a box a cell; the cell's last target says whether a centre is there.
+        row(
+            "detection_loss",
+            &[BOTH, Operand::Whole(2)],
+            &[&[&[2, 1, 3, 6], &[2, 1, 3, 7]]],
+            |x| detection_loss(x[0], x[1], 2),
+        ),
     ]
 }

@@ -14,6 +14,8 @@ const HARM: f64 = 0.5;
 const TWIN: f64 = 0.5;
 /// A gradient is loud from here on: three times as long as the others'.
 const LOUD: f64 = 3.0;
+/// A score this far below what the task reaches alone is worth a change: five points.
+const LAG: f64 = 0.05;
 
 /// Something that the measurements show, by number of task.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +29,8 @@ pub enum Finding {
     Twins { a: usize, b: usize, kinship: [Interval; 2] },
     /// The gradient is `log` (natural) longer than the others'.
     Loud { task: usize, log: Interval },
+    /// `task` ends lower with the others than alone: [`Measurements::lead`].
+    Lags { task: usize, lead: Interval },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +45,8 @@ pub struct Advice {
 
 /// What follows from the measurements. Needs two repeats at least; says nothing with fewer.
 ///
-/// A loud task is only given a weight: whether it also hurts the others shows when it no longer drowns them out.
+/// A loud task is only given a weight: whether it also hurts the others shows when it no longer drowns them out. A task
+/// that lags behind itself alone is trained apart, whoever it is that it yields to.
 pub fn advise(measured: &Measurements) -> Advice {
     let n = measured.tasks();
     let (mut findings, mut weights) = (vec![], vec![1.0; n]);
@@ -66,6 +71,13 @@ pub fn advise(measured: &Measurements) -> Advice {
                 harm[from * n + to] = -worth.mean;
                 findings.push(Finding::Hurts { from, to, worth });
             }
+        }
+    }
+    for task in 0..n {
+        let lead = measured.lead(task);
+        if lead.high() < 0.0 && lead.mean < -LAG {
+            (0..n).filter(|&from| from != task).for_each(|from| harm[from * n + task] -= lead.mean);
+            findings.push(Finding::Lags { task, lead });
         }
     }
     let mut twins = vec![];
@@ -158,6 +170,13 @@ impl fmt::Display for Advice {
                     log.mean.exp(),
                     log.low().exp(),
                     log.high().exp()
+                )?,
+                Finding::Lags { task, lead } => writeln!(
+                    f,
+                    "{} ends {:.1} ± {:.1} points lower with the others than alone after as many steps.",
+                    name(task),
+                    -100.0 * lead.mean,
+                    100.0 * lead.half
                 )?,
             }
         }

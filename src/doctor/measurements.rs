@@ -14,6 +14,8 @@ pub const MISS: f64 = 0.025;
 pub struct Measurements {
     pub names: Vec<String>,
     repeats: Vec<Repeat>,
+    /// For each task, joint score minus the score alone, a training each.
+    lags: Vec<Vec<f64>>,
 }
 
 /// Sums over the readings of a repeat.
@@ -29,7 +31,11 @@ struct Repeat {
 
 impl Measurements {
     pub fn new(names: &[&str]) -> Self {
-        Self { names: names.iter().map(|name| name.to_string()).collect(), repeats: vec![] }
+        Self {
+            names: names.iter().map(|name| name.to_string()).collect(),
+            repeats: vec![],
+            lags: vec![vec![]; names.len()],
+        }
     }
 
     pub fn tasks(&self) -> usize {
@@ -65,6 +71,17 @@ impl Measurements {
         ] {
             sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         }
+    }
+
+    /// Adds what a training showed in the end: the score of `task` on fresh examples in joint training, and alone after as
+    /// many steps.
+    pub fn compare(&mut self, task: usize, together: f64, alone: f64) {
+        self.lags[task].push(together - alone);
+    }
+
+    /// Joint score minus the score alone; no finite interval without two comparisons.
+    pub fn lead(&self, task: usize) -> Interval {
+        Interval::of(&self.lags[task], MISS / self.tasks() as f64)
     }
 
     /// Z_ij, mean over repeats: row i is the task that steps.

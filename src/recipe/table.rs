@@ -229,10 +229,14 @@ keys! {
         meta_tasks: usize = "4", Whole(1, 1000), "domains", "method.kind" is &["transfer"];
         /// Step size of the meta-optimiser
         meta_lr: f64 = "0.0003", Number(0.0, 1e3), "", "method.kind" is &["transfer"];
-        /// Weight of learning from a teacher's answers on unlabelled pictures
+        /// Share of the source steps, the last ones, in which one student learns from the single-task networks
+        student: f64 = "0.7", Number(0.0, 1.0), "", "method.kind" is &["transfer"];
+        /// Weight of learning from a teacher's answers
         distill: f64 = "1.0", Number(0.0, 1e6), "", "method.kind" is &["transfer"];
         /// Temperature of a teacher's answers
         temperature: f64 = "2.0", Number(ABOVE_0, 1e3), "", "method.kind" is &["transfer"];
+        /// Whether the doctor's advice is followed, as a further row of the table
+        adjust: bool = "false", Flag, "", "method.kind" is &["transfer"];
         /// What weighs the gradients (or losses) of the tasks, each in a run of its own
         methods: Vec<ToyMethod> = "['sum', 'pcgrad', 'mgda', 'cagrad', 'imtl_g', 'nash', 'aligned', 'upgrad', 'famo']",
             Words(ToyMethod::WORDS), "", "tasks.kind" is &["toy"];

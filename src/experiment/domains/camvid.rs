@@ -182,9 +182,7 @@ impl Pictures for Drives {
     fn draw(&self, at: At, change: Option<Change>, x: &mut [f32], targets: &mut [&mut [f32]]) {
         let frame = self.frame(at);
         let seen = change.map(|c| {
-            let view = View::random(self.plan.size[0], c.seed, c.step, c.element);
-            let still = View { shift: [0, 0], mirrored: false, ..view };
-            (if c.moves { view } else { still }).of(frame, self.plan.size)
+            View::random(self.plan.size[0], c.seed, c.step, c.element).of(frame, self.plan.size)
         });
         let frame = seen.as_ref().unwrap_or(frame);
         let Normal { mean, deviation } = self.normal;

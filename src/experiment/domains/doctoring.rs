@@ -147,8 +147,9 @@ fn write<'t>(tape: &'t Tape, layout: &Layout, tasks: &[Task]) -> Vec<Var<'t>> {
     look_ahead(&theta, k, LOOK_AHEAD, both.0, both.1).outputs().to_vec()
 }
 
-/// The readings among a run's metrics; a repeat a seed.
-pub fn measured(lines: &[Line], tasks: &[Task], seeds: &[u64]) -> Measurements {
+/// The readings among a run's metrics, a repeat a seed; and what the curves of study `study` say of each task together and
+/// alone.
+pub fn measured(study: &str, lines: &[Line], tasks: &[Task], seeds: &[u64]) -> Measurements {
     let names: Vec<&str> = tasks.iter().map(|t| &t.name[..]).collect();
     let mut all = Measurements::new(&names);
     for line in lines {
@@ -170,7 +171,31 @@ pub fn measured(lines: &[Line], tasks: &[Task], seeds: &[u64]) -> Measurements {
             all.add(repeat, &Reading { before, affinity, effect, gram });
         }
     }
+    for (t, task) in names.iter().enumerate() {
+        for &seed in seeds {
+            let together = looked(lines, &format!("{study}/{task}/source-joint"), seed, u64::MAX);
+            let Some((last, together)) = together else { continue };
+            let alone = looked(lines, &format!("{study}/{task}/source-single"), seed, last);
+            if let Some((_, alone)) = alone {
+                all.compare(t, together, alone);
+            }
+        }
+    }
     all
+}
+
+/// The last look of a curve up to step `until`. The networks alone train longer and have not cooled by then, so a lag that
+/// this shows is there.
+fn looked(lines: &[Line], name: &str, of: u64, until: u64) -> Option<(u64, f64)> {
+    let look = |line: &Line| match line {
+        Line::Evaluate { seed, step, name: n, value: Some(value), .. }
+            if n == name && *seed == of && *step <= until =>
+        {
+            Some((*step, *value))
+        }
+        _ => None,
+    };
+    lines.iter().filter_map(look).max_by_key(|(step, _)| *step)
 }
 
 /// The doctor's matrices and advice for the report.

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
-use super::feed::Taught;
+use super::apply::Adapted;
 use super::methods::{Pipeline, Row};
 use super::score::{Scored, commonest, fuse, truths};
 use super::session::Nets;
-use super::study::{Adapted, Study};
+use super::study::Study;
 use super::table::Table;
 use crate::error::Result;
 use crate::nn::{MultiTask, Weights};
@@ -110,61 +109,6 @@ impl Study<'_> {
         MultiTask { embedding, ..self.net.clone() }
     }
 
-    /// For each single-task network, `[task][seed][domain]`: the answers of itself and the next seed's, fused.
-    fn teach_singles(&mut self, nets: &Nets) -> Result<Vec<Arc<Taught>>> {
-        if self.all_labelled() {
-            return Ok(vec![]);
-        }
-        let (count, seeds) = (self.domains.len(), self.seeds());
-        let heads = self.target.heads.len();
-        let net = self.target.clone();
-        let mut all = vec![];
-        for task in 0..self.tasks.len() {
-            for seed in 0..seeds {
-                for d in 0..count {
-                    let at = |seed: usize| &nets[(task * seeds + seed) * count + d];
-                    let pair = [at(seed), at((seed + 1) % seeds)];
-                    let of = vec![vec![0, 1]; heads];
-                    all.push(self.teach(&net, self.domains[d], seed, &pair, &of)?);
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// For each network for all tasks, `[seed][domain]`: on each head its own answers and those of the single-task
-    /// network of that head, fused.
-    fn teach_joint(
-        &mut self,
-        net: &MultiTask,
-        own: &Nets,
-        singles: &Nets,
-    ) -> Result<Vec<Arc<Taught>>> {
-        if self.all_labelled() {
-            return Ok(vec![]);
-        }
-        let (count, seeds) = (self.domains.len(), self.seeds());
-        let mut all = vec![];
-        for seed in 0..seeds {
-            for d in 0..count {
-                let domain = self.domains[d];
-                let single = |task: usize| &singles[(task * seeds + seed) * count + d];
-                let mine = self.unfused(net, domain, seed, &[&own[seed * count + d]])?;
-                let specialists: Vec<&Weights> = (0..self.tasks.len()).map(single).collect();
-                let target = self.target.clone();
-                let theirs = self.unfused(&target, domain, seed, &specialists)?;
-                let mut heads = vec![vec![]; target.heads.len()];
-                for (t, task) in self.tasks.iter().enumerate() {
-                    for &h in &task.heads {
-                        heads[h] = fuse(&target, &[&mine[0], &theirs[t]]).swap_remove(h);
-                    }
-                }
-                all.push(Arc::new(self.by_picture(&heads)));
-            }
-        }
-        Ok(all)
-    }
-
     /// Scores at other numbers of labels than the recipe's, with these rows.
     pub fn budgets(&mut self, rows: &[Pipeline]) -> Result<Vec<(usize, Table)>> {
         let own = self.set.labels;
@@ -181,12 +125,6 @@ impl Study<'_> {
         }
         self.set.labels = own;
         Ok(all)
-    }
-
-    /// Whether no picture of the targets is left without a label: then nobody teaches, and a method with distillation is
-    /// the one without.
-    fn all_labelled(&self) -> bool {
-        self.domains.iter().all(|&domain| self.pool(domain, 0).unlabelled.is_empty())
     }
 
     /// A stage on the targets: its networks depend on the number of labels.
@@ -222,13 +160,27 @@ impl Study<'_> {
         let singles = self.learn_singles()?;
         let weights = self.set.weights.clone();
         let mut sources: BTreeMap<String, Nets> = BTreeMap::new();
-        let sums = self.learn_sums("source-sums", &[vec![1.0; k], weights.clone()])?;
-        sources.insert("source-joint".into(), sums[..s].to_vec());
-        sources.insert("source-tuned".into(), sums[s..].to_vec());
+        let mut branches: BTreeMap<String, Nets> = BTreeMap::new();
+        let sums = self.learn_watched("source-sums", &[vec![1.0; k], weights.clone()])?;
+        let branch = self.session.branch("source-sums").expect("source training branches");
+        for (places, name) in [(0..s, "source-joint"), (s..2 * s, "source-tuned")] {
+            sources.insert(name.into(), sums[places.clone()].to_vec());
+            branches.insert(name.into(), branch[places].to_vec());
+        }
+        sources.insert("source-averaged".into(), self.average_singles(&singles));
         for p in rows {
             if let Entry::Vacant(place) = sources.entry(p.source()) {
                 let net = self.shape(p);
                 place.insert(self.learn_aggregated(&p.source(), &net, &weights)?);
+                let branch = self.session.branch(&p.source()).expect("source training branches");
+                branches.insert(p.source(), branch);
+            }
+        }
+        for p in rows.iter().filter(|p| p.student) {
+            if !sources.contains_key(&p.learnt()) {
+                let (net, from) = (self.shape(p), branches[&p.source()].clone());
+                let nets = self.learn_student(&p.learnt(), &net, &from, &weights, &singles)?;
+                sources.insert(p.learnt(), nets);
             }
         }
         let fresh = |nets: &Nets| nets.iter().map(Weights::for_new_domain).collect::<Nets>();
@@ -281,7 +233,7 @@ impl Study<'_> {
             if p.meta && !starts.contains_key(&p.meta()) {
                 let net = self.shape(p).for_new_domain();
                 let nets =
-                    self.learn_meta(&p.meta(), &net, &starts[&p.source()].clone(), &weights)?;
+                    self.learn_meta(&p.meta(), &net, &starts[&p.learnt()].clone(), &weights)?;
                 starts.insert(p.meta(), nets);
             }
             if !adapted.contains_key(&p.adapted()) {
@@ -306,6 +258,9 @@ impl Study<'_> {
             whole = if p.averaged { nets.average.clone() } else { nets.last.clone() };
             let net = self.shape(p).for_new_domain();
             scored = self.judge_joint(&mut table, Row::Joint(*p), &net, &whole)?;
+        }
+        if self.set.adjust {
+            self.adjust(&mut table)?;
         }
         self.session.finish()?;
         let last = rows.last().expect("a table has rows");

@@ -65,7 +65,7 @@ fn total(set: &Settings, pictures: &dyn Pictures, domains: usize) -> u64 {
         .meta
         .as_ref()
         .map_or(0, |m| m.steps * m.domains as u64 * k * 2 * (batch / 4).max(1) * s);
-    let sources = k * s * batch * (set.single_steps + 3 * set.steps);
+    let sources = k * s * batch * (set.single_steps + 4 * set.steps - set.branch());
     let alone = k * targets * batch * (set.scratch.0 + 3 * set.adapt.steps);
     let joint = targets * batch * set.adapt.steps * (4 * k + k + 1);
     sources + meta + (alone + joint) * (1 + set.budgets.len() as u64)
@@ -132,7 +132,7 @@ fn finish(
         results.extend(figures::parts(&set.name, &tasks, table, &format!("@labels={labels}")));
     }
     let lines = study.session.run.lines()?;
-    let measured = doctoring::measured(&lines, &tasks, &set.seeds);
+    let measured = doctoring::measured(&set.name, &lines, &tasks, &set.seeds);
     let advice = advise(&measured).to_string();
     let doctor = doctoring::section(&measured, &advice);
     let mut verdict = figures::verdict(&found.table, &tasks, WHOLE);

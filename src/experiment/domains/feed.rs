@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::learner::Batch;
 use super::pictures::{At, Change, Pictures, Task};
 use super::stack::Layout;
+use super::taught::{Taught, VIEWS};
 use crate::random::{Stream, stream};
 
 /// So many pictures of each batch come from one list.
@@ -25,9 +26,6 @@ pub struct Group {
     /// Of the order and of the changes.
     pub seed: u32,
 }
-
-/// A teacher's answers: for each picture a list over heads.
-pub type Taught = Vec<Vec<Vec<f32>>>;
 
 impl Group {
     /// Pictures with labels of one task.
@@ -120,8 +118,12 @@ impl Feed {
                 let (list, places) = order.at(group, step);
                 for (i, place) in places.into_iter().enumerate() {
                     let at = group.from[list][place];
-                    let moves = group.taught.is_none();
-                    let change = Change { seed: group.seed, step, element: i as u32, moves };
+                    let view = group.taught.as_ref().map(|taught| {
+                        let mut random = Stream::new(group.seed, stream::AUGMENT, step, i as u32);
+                        taught.view(place, random.below(VIEWS as usize) as u32)
+                    });
+                    let own = Change { seed: group.seed, step, element: i as u32 };
+                    let change = view.as_ref().map_or(own, |(change, _)| *change);
                     let change = self.change.then_some(change);
                     let mut targets: Vec<&mut [f32]> = batch
                         .targets
@@ -144,11 +146,11 @@ impl Feed {
                         batch.known[h][example] = 1.0;
                     }
                     if let Some(taught) = batch.taught.get_mut(example) {
-                        *taught = f32::from(group.taught.is_some());
+                        *taught = f32::from(view.is_some());
                         for (h, &len) in answer_len.iter().enumerate() {
                             let room = &mut batch.soft[h][example * len..][..len];
-                            match &group.taught {
-                                Some(answers) => room.copy_from_slice(&answers[place][h]),
+                            match &view {
+                                Some((_, answers)) => room.copy_from_slice(&answers[h]),
                                 None => room.fill(0.0),
                             }
                         }

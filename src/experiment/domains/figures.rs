@@ -3,7 +3,7 @@
 //! A figure is the mean over seeds of means over domains; its interval is Student's over the seeds, so it speaks of
 //! other seeds of the same world. A difference is paired: the same seeds, domains, labels and test pictures.
 
-use super::methods::{Pipeline, Row, TUNED};
+use super::methods::{JOINT, Pipeline, Row, TUNED};
 use super::pictures::Task;
 use super::table::Table;
 use crate::eval::{Interval, Measured, delta_m, delta_p};
@@ -37,6 +37,14 @@ pub fn deltas(table: &Table, tasks: usize, whole: Row) -> Vec<Delta> {
     there.map(delta).collect()
 }
 
+/// What following the doctor's advice changed, where it was followed: one a task.
+fn adjusted(table: &Table, tasks: usize) -> Option<Vec<Interval>> {
+    let there = [Row::Adjusted, Row::Joint(JOINT)].iter().all(|r| table.rows.contains_key(r));
+    let of =
+        |t| Interval::paired(&table.seeds(Row::Adjusted, t), &table.seeds(Row::Joint(JOINT), t));
+    there.then(|| (0..tasks).map(of).collect())
+}
+
 /// Every row's score on every task, and the differences. `suffix` stands behind the names (a label budget).
 pub fn figures(name: &str, tasks: &[Task], table: &Table, whole: Row, suffix: &str) -> Vec<Figure> {
     let mut all = vec![];
@@ -55,6 +63,12 @@ pub fn figures(name: &str, tasks: &[Task], table: &Table, whole: Row, suffix: &s
             let n = table.seeds(whole, 0).len() as u64;
             all.push(Figure::new(&path, &task.name, whole.word(), delta.name).with(mean, ci95, n));
         }
+    }
+    for (task, i) in tasks.iter().zip(adjusted(table, tasks.len()).unwrap_or_default()) {
+        let path = format!("{name}/{}/delta-adjusted{suffix}", task.name);
+        let n = table.seeds(Row::Adjusted, 0).len() as u64;
+        let figure = Figure::new(&path, &task.name, "adjusted", "delta-adjusted");
+        all.push(figure.with(i.mean, i.ci95, n));
     }
     let measured: Vec<Measured> = (0..tasks.len())
         .map(|t| {
@@ -125,6 +139,12 @@ pub fn verdict(table: &Table, tasks: &[Task], whole: Pipeline) -> Vec<String> {
         text.push(format!(
             "The method learns from two networks a task; two (b) networks averaged are the control for that: {}.",
             said(tasks, &pair.tasks)
+        ));
+    }
+    if let Some(adjusted) = adjusted(table, tasks.len()) {
+        text.push(format!(
+            "Following the doctor changed joint training with equal weights by: {}.",
+            said(tasks, &adjusted)
         ));
     }
     text

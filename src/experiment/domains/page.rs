@@ -3,10 +3,11 @@
 use super::drawing::{Drawn, answer, how_to_read, legend, truth};
 use super::drive::Found;
 use super::figures::{self, points};
+use super::learn::FALL;
 use super::methods::{Pipeline, Row};
 use super::pictures::Task;
 use super::settings::Settings;
-use super::study::{FALL, Study};
+use super::study::Study;
 use super::table::Table as Scores;
 use super::watch::Rise;
 use crate::error::Result;
@@ -199,9 +200,11 @@ fn learning(f: &Findings, study: &Study) -> Section {
     let mut on_sources = vec![];
     for task in &study.tasks {
         let name = format!("{}/{}/source-single", set.name, task.name);
-        for mut series in curves::evaluation(f.lines, &name) {
-            series.name = task.name.clone();
-            on_sources.push(series);
+        for (name, word) in [(&name, "alone"), (&name.replace("single", "joint"), "together")] {
+            for mut series in curves::evaluation(f.lines, name) {
+                series.name = format!("{}, {word}", task.name);
+                on_sources.push(series);
+            }
         }
         if let Some(rise) = Rise::of(f.lines, &name, set.single_steps, 1.0 - FALL) {
             let word = if rise.flat() { "flat before the step size fell" } else { "still rising" };
@@ -212,8 +215,8 @@ fn learning(f: &Findings, study: &Study) -> Section {
         }
     }
     charts.push(Chart::Lines(LineChart {
-        title: "Single-task controls on source pictures that no batch holds".into(),
-        note: "A control that was stopped while rising would flatter the method.".into(),
+        title: "Alone and together on source pictures that no batch holds".into(),
+        note: "A line a seed. A control that was stopped while rising would flatter the method; together: equal weights.".into(),
         x: Axis::linear("steps"),
         y: Axis::linear("score"),
         series: on_sources,

@@ -33,9 +33,6 @@ pub struct Change {
     pub seed: u32,
     pub step: u32,
     pub element: u32,
-    /// Whether the picture may move (crop, flip), or only its colours change: a teacher's answers, which
-    /// stand for a picture as it is, would not move along.
-    pub moves: bool,
 }
 
 /// Sentences of a report that depend on the kind of pictures.

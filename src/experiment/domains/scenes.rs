@@ -46,9 +46,6 @@ pub struct Scenes {
     grid: Grid,
 }
 
-/// Colours alone change.
-const STILL: Augment = Augment { shift: 0, flip: false, jitter: 0.1, visible: 0.0, side: 0.0 };
-
 /// Source pictures that the mean of colours is taken over, about.
 const COUNTED: usize = 500;
 
@@ -148,10 +145,8 @@ impl Pictures for Scenes {
 
     fn draw(&self, at: At, change: Option<Change>, x: &mut [f32], targets: &mut [&mut [f32]]) {
         let scene = self.scene(at);
-        let changed = change.map(|c| {
-            let how = if c.moves { Augment::default() } else { STILL };
-            how.apply(scene, u64::from(c.seed), c.step, c.element)
-        });
+        let changed =
+            change.map(|c| Augment::default().apply(scene, u64::from(c.seed), c.step, c.element));
         let Scene { pixels, truth, .. } = changed.as_ref().unwrap_or(scene);
         self.normal.write(pixels, x);
         targets[0][0] = truth.kind as f32;

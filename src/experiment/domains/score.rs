@@ -1,7 +1,7 @@
 //! From answers to scores: each head by the measure that fits it, a task by the mean of its heads.
 
 use super::answer::Answers;
-use super::pictures::{At, Pictures};
+use super::pictures::{At, Change, Pictures};
 use crate::eval::{Confusion, LabelScores, average_precision};
 use crate::nn::{Classes, Detection, HeadKind, Labelled, Mask, MultiTask};
 
@@ -122,13 +122,19 @@ pub fn top(logits: &[f32]) -> usize {
 
 /// Pictures as a network reads them, one after the other.
 pub fn drawn(pictures: &dyn Pictures, net: &MultiTask, at: &[At]) -> Vec<f32> {
+    let plain: Vec<(At, Option<Change>)> = at.iter().map(|&at| (at, None)).collect();
+    changed(pictures, net, &plain)
+}
+
+/// The same, each changed or as it is.
+pub fn changed(pictures: &dyn Pictures, net: &MultiTask, at: &[(At, Option<Change>)]) -> Vec<f32> {
     let pixels = net.image.iter().product::<usize>();
     let mut x = vec![0.0; at.len() * pixels];
     let mut targets: Vec<Vec<f32>> =
         (0..net.heads.len()).map(|h| vec![0.0; net.target_shape(h, 1, 1).len()]).collect();
-    for (x, &at) in x.chunks_mut(pixels).zip(at) {
+    for (x, &(at, change)) in x.chunks_mut(pixels).zip(at) {
         let mut views: Vec<&mut [f32]> = targets.iter_mut().map(|t| &mut t[..]).collect();
-        pictures.draw(at, None, x, &mut views);
+        pictures.draw(at, change, x, &mut views);
     }
     x
 }

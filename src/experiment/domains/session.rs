@@ -51,6 +51,8 @@ pub struct Stage<'a> {
     pub heads: &'a [String],
     /// Whether running averages are what it leaves, beside the last weights.
     pub averages: bool,
+    /// The step after which its weights are kept too: another training goes on from there.
+    pub branch: Option<u64>,
     /// Looks at the networks now and then: so many steps apart, what to do.
     pub watch: Option<Watch<'a>>,
 }
@@ -117,6 +119,11 @@ impl<'r> Session<'r> {
         self.stages.get(&last_of(name)).cloned()
     }
 
+    /// The weights of a stage at its branch.
+    pub fn branch(&self, name: &str) -> Option<Nets> {
+        self.stages.get(&branch_of(name)).cloned()
+    }
+
     /// Trains a stack that stands at its start.
     pub fn train(
         &mut self,
@@ -133,6 +140,9 @@ impl<'r> Session<'r> {
         self.peak_bytes = self.peak_bytes.max(learner.cost().peak_bytes);
         self.device = learner.device();
         let from = self.restore(&stage, learner)?;
+        if stage.branch == Some(0) {
+            self.stages.insert(branch_of(stage.name), learner.weights()?);
+        }
         let (mut last, mut since) = (vec![], 0);
         let every = (stage.steps / 100).clamp(1, 100);
         let batches = (0..BATCHES).map(|_| learner.room()).collect();
@@ -161,6 +171,9 @@ impl<'r> Session<'r> {
                 for line in (watch.look)(done, &learner.weights()?)? {
                     self.run.line(&line)?;
                 }
+            }
+            if stage.branch == Some(done) {
+                self.stages.insert(branch_of(stage.name), learner.weights()?);
             }
             self.progress.at(seen + done * each, || {
                 let losses: Vec<f64> =
@@ -232,6 +245,10 @@ impl<'r> Session<'r> {
 
 fn last_of(stage: &str) -> String {
     format!("{stage}~last")
+}
+
+fn branch_of(stage: &str) -> String {
+    format!("{stage}~branch")
 }
 
 /// A checkpoint's tensors: what stages left, and the state of the one under way.

@@ -23,6 +23,8 @@ pub struct Settings {
     /// Source training: steps of the joint networks and of the single-task ones.
     pub steps: u64,
     pub single_steps: u64,
+    /// Share of the joint steps, the last ones, in which a student learns from the single-task networks.
+    pub student: f64,
     pub lr: f64,
     /// Pictures with labels of each task in a step.
     pub batch: usize,
@@ -36,6 +38,8 @@ pub struct Settings {
     /// Weight of a teacher's answers, and their temperature.
     pub distill: f64,
     pub temperature: f64,
+    /// Whether the doctor's advice is followed, for a row of its own.
+    pub adjust: bool,
     pub options: exec::Options,
 }
 
@@ -92,6 +96,7 @@ impl Settings {
             budgets: budgets(r),
             steps: t.steps,
             single_steps: t.single_steps.max(t.steps),
+            student: m.student,
             lr: t.optimizer.lr,
             batch: t.batch,
             weights: m.weights.clone(),
@@ -101,8 +106,16 @@ impl Settings {
             scratch: (t.scratch_steps, t.scratch_lr),
             distill: m.distill,
             temperature: m.temperature,
+            adjust: m.adjust,
             options: options(r),
         })
+    }
+}
+
+impl Settings {
+    /// The step of source training where a student's branch begins: its steps and the ones before are as many as others'.
+    pub fn branch(&self) -> u64 {
+        self.steps - (self.student * self.steps as f64).round() as u64
     }
 }
 

@@ -8,6 +8,7 @@ mod pictures;
 mod scenes;
 mod session;
 mod stack;
+mod taught;
 
 pub use answer::Answering;
 pub use camvid::{Drives, Plan as DrivePlan};
@@ -17,6 +18,7 @@ pub use pictures::{At, Change, Notes, Pictures, Pool, Task};
 pub use scenes::{Plan, Scenes};
 pub use session::{Session, Stage};
 pub use stack::{Layout, Rates, Stack};
+pub use taught::{Taught, VIEWS};
 
 mod adjust;
 mod aggregated;
@@ -37,7 +39,6 @@ mod score;
 mod settings;
 mod study;
 mod table;
-mod taught;
 mod teach;
 mod tune;
 mod watch;

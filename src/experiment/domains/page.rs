@@ -9,7 +9,7 @@ use super::pictures::Task;
 use super::settings::Settings;
 use super::study::Study;
 use super::table::Table as Scores;
-use super::watch::Rise;
+use super::watch::{Rise, steps_to};
 use crate::error::Result;
 use crate::eval::{Confusion, Interval};
 use crate::recipe::Recipe;
@@ -20,6 +20,9 @@ use crate::run::{Line, Summary};
 
 /// Pictures of predictions, worst first.
 const SHOWN: usize = 24;
+
+/// Share of a task's last score alone that counts as reached.
+const REACHED: f64 = 0.9;
 
 /// All that a report is made of.
 pub struct Findings<'a> {
@@ -57,7 +60,9 @@ pub fn page(f: &Findings, study: &mut Study) -> Result<Report> {
     all.push((set.labels, &f.found.table));
     all.sort_by_key(|(n, _)| *n);
     if all.len() > 1 {
-        sections.push(by_labels(&all, &study.tasks, &[Row::Single, Row::Pretrained, whole]));
+        let rows = [Row::Single, Row::Pretrained, whole];
+        let own = &f.found.table;
+        sections.push(by_labels(&all, &study.tasks, &rows, (set.labels, own)));
     }
     sections.extend(parts(&all, &study.tasks));
     sections.push(learning(f, study));
@@ -197,6 +202,7 @@ fn learning(f: &Findings, study: &Study) -> Section {
         }));
     }
     let mut flat = vec![];
+    let mut reached = vec![];
     let mut on_sources = vec![];
     for task in &study.tasks {
         let name = format!("{}/{}/source-single", set.name, task.name);
@@ -207,6 +213,17 @@ fn learning(f: &Findings, study: &Study) -> Section {
             }
         }
         if let Some(rise) = Rise::of(f.lines, &name, set.single_steps, 1.0 - FALL) {
+            let goal = REACHED * rise.end;
+            let steps = |name: &str| match steps_to(f.lines, name, goal) {
+                Some(steps) => steps.to_string(),
+                None => "not reached".into(),
+            };
+            reached.push(vec![
+                task.name.clone(),
+                format!("{:.1}", 100.0 * goal),
+                steps(&name),
+                steps(&name.replace("single", "joint")),
+            ]);
             let word = if rise.flat() { "flat before the step size fell" } else { "still rising" };
             flat.push(format!(
                 "{}: {:.1} half way, {:.1} where the step size begins to fall, {:.1} at the end: {word}.",
@@ -222,9 +239,15 @@ fn learning(f: &Findings, study: &Study) -> Section {
         series: on_sources,
     }));
     let text = format!("Were the controls trained long enough? {}", flat.join(" "));
+    let header = ["task", "score, %", "steps alone", "steps together"].map(String::from).to_vec();
+    let note = format!(
+        "Steps until the mean over seeds first reaches {:.0} % of what the task ends with alone, seen every tenth of a training;          together: equal weights.",
+        100.0 * REACHED
+    );
+    let table = Block::Table(Table { header, rows: reached, note });
     Section {
         title: "Learning the sources".into(),
-        blocks: vec![Block::Text(text), Block::Charts(charts)],
+        blocks: vec![Block::Text(text), table, Block::Charts(charts)],
     }
 }
 
@@ -299,7 +322,12 @@ fn costs(costs: &[(String, String)]) -> Section {
 }
 
 /// Series of a chart of label counts, used where a study has several budgets.
-fn by_labels(budgets: &[(usize, &Scores)], tasks: &[Task], rows: &[Row]) -> Section {
+fn by_labels(
+    budgets: &[(usize, &Scores)],
+    tasks: &[Task],
+    rows: &[Row],
+    (own, main): (usize, &Scores),
+) -> Section {
     let charts = tasks.iter().enumerate().map(|(t, task)| {
         let series = rows.iter().map(|row| {
             let of =
@@ -316,7 +344,23 @@ fn by_labels(budgets: &[(usize, &Scores)], tasks: &[Task], rows: &[Row]) -> Sect
             series: series.collect(),
         })
     });
-    let mut blocks = vec![Block::Charts(charts.collect())];
+    // The fewest labels with which a row is as good as (b) is with the main table's.
+    let mut header = vec![format!("labels to reach (b)'s score at {own}")];
+    header.extend(tasks.iter().map(|t| t.name.clone()));
+    let fewest = |row: Row, t: usize| {
+        let goal = Interval::of(&main.seeds(Row::Pretrained, t)).mean;
+        let enough = |scores: &Scores| Interval::of(&scores.seeds(row, t)).mean >= goal;
+        match budgets.iter().find(|(_, scores)| enough(scores)) {
+            Some((labels, _)) => labels.to_string(),
+            None => format!("over {}", budgets.last().map_or(own, |(labels, _)| *labels)),
+        }
+    };
+    let line = |&row: &Row| {
+        std::iter::once(row.label()).chain((0..tasks.len()).map(|t| fewest(row, t))).collect()
+    };
+    let note = "By the mean over seeds and domains, among the budgets that were tried.";
+    let reach = Table { header, rows: rows.iter().map(line).collect(), note: note.into() };
+    let mut blocks = vec![Block::Charts(charts.collect()), Block::Table(reach)];
     for (labels, scores) in budgets {
         let mut header = vec![format!("{labels} labels")];
         header.extend(tasks.iter().map(|t| t.name.clone()));

@@ -3,6 +3,7 @@
 //! A control that was stopped while it was still rising would flatter whatever it is compared with, so the curve is
 //! printed and drawn, and the study says whether it had become flat before the step size fell.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::answer::Answering;
@@ -78,6 +79,20 @@ impl SourceCurve {
         }
         Ok(lines)
     }
+}
+
+/// The first look at which the curve `name` (the seeds' mean) is at `score` or above. None where it never is.
+pub fn steps_to(lines: &[Line], name: &str, score: f64) -> Option<u64> {
+    let mut looks: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for line in lines {
+        if let Line::Evaluate { step, name: n, value: Some(v), .. } = line
+            && n == name
+        {
+            looks.entry(*step).or_default().push(*v);
+        }
+    }
+    let mean = |of: &Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
+    looks.iter().find(|(_, of)| mean(of) >= score).map(|(step, _)| *step)
 }
 
 /// How a curve rose, over the seeds' mean: its score half way, where the step size began to fall, and at the end.

@@ -235,7 +235,7 @@ keys! {
         distill: f64 = "1.0", Number(0.0, 1e6), "", "method.kind" is &["transfer"];
         /// Temperature of a teacher's answers
         temperature: f64 = "2.0", Number(ABOVE_0, 1e3), "", "method.kind" is &["transfer"];
-        /// Whether the doctor's advice is followed, as a further row of the table
+        /// Whether the doctor's advice is followed, as a further row of the table; in the full study it is
         adjust: bool = "false", Flag, "", "method.kind" is &["transfer"];
         /// What weighs the gradients (or losses) of the tasks, each in a run of its own
         methods: Vec<ToyMethod> = "['sum', 'pcgrad', 'mgda', 'cagrad', 'imtl_g', 'nash', 'aligned', 'upgrad', 'famo']",

@@ -111,7 +111,7 @@ impl Study<'_> {
 
     /// Scores at other numbers of labels than the recipe's, with these rows.
     pub fn budgets(&mut self, rows: &[Pipeline]) -> Result<Vec<(usize, Table)>> {
-        let own = self.set.labels;
+        let (own, adjust) = (self.set.labels, std::mem::take(&mut self.set.adjust));
         let mut all = vec![];
         for labels in self.set.budgets.clone() {
             self.set.labels = labels;
@@ -123,7 +123,7 @@ impl Study<'_> {
             self.session.keep_table(&key, &table);
             all.push((labels, table));
         }
-        self.set.labels = own;
+        (self.set.labels, self.set.adjust) = (own, adjust);
         Ok(all)
     }
 

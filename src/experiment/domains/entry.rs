@@ -1,5 +1,6 @@
 //! A study on several domains behind the experiments' door: prepare, estimate, run.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +9,7 @@ use super::camvid::Drives;
 use super::doctoring;
 use super::drive::Found;
 use super::figures;
-use super::methods::{ABLATIONS, LADDER, Row, WHOLE};
+use super::methods::{ABLATIONS, LADDER, ONE_OF_THREE, Pipeline, Row, WHOLE};
 use super::page::{Findings, page};
 use super::pictures::Pictures;
 use super::scenes::Scenes;
@@ -33,7 +34,7 @@ pub struct Prepared {
 /// Draws the world's pictures, or reads the real ones from `data`. Fails where keys contradict each other, or where there
 /// are none.
 pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
-    let seeds: Vec<u64> = (recipe.seed..).take(recipe.seeds as usize).collect();
+    let seeds = settings::seeds(recipe);
     let pictures: Arc<dyn Pictures> = match recipe.tasks.kind {
         TaskKind::CamVid => {
             let plan = settings::drives(recipe);
@@ -57,18 +58,40 @@ pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
     Ok(Prepared { settings, pictures })
 }
 
-/// Pictures of all trainings: what the time left is counted in.
-fn total(set: &Settings, pictures: &dyn Pictures, domains: usize) -> u64 {
+/// Pictures of all trainings of these rows, and of `few` at each further budget: what the time left is counted in.
+fn total(
+    set: &Settings,
+    pictures: &dyn Pictures,
+    domains: usize,
+    rows: &[Pipeline],
+    few: &[Pipeline],
+) -> u64 {
     let (k, s) = (pictures.tasks().len() as u64, set.seeds.len() as u64);
     let (batch, targets) = (set.batch as u64, s * domains as u64);
-    let meta = set
-        .meta
-        .as_ref()
-        .map_or(0, |m| m.steps * m.domains as u64 * k * 2 * (batch / 4).max(1) * s);
-    let sources = k * s * batch * (set.single_steps + 4 * set.steps - set.branch());
+    let stages = |rows: &[Pipeline],
+                  wanted: &dyn Fn(&Pipeline) -> bool,
+                  name: &dyn Fn(&Pipeline) -> String| {
+        let names = rows.iter().filter(|p| wanted(p)).map(name);
+        names.collect::<BTreeSet<String>>().len() as u64
+    };
+    let aggregated = stages(rows, &|p| p.aggregated, &Pipeline::source);
+    let students = stages(rows, &|p| p.student, &Pipeline::learnt);
+    let sources = k
+        * s
+        * batch
+        * (set.single_steps + (2 + aggregated) * set.steps + students * (set.steps - set.branch()));
+    let meta = set.meta.as_ref().map_or(0, |m| {
+        let each = m.steps * m.domains as u64 * k * 2 * (batch / 4).max(1) * s;
+        each * stages(rows, &|p| p.meta, &Pipeline::meta)
+    });
     let alone = k * targets * batch * (set.scratch.0 + 3 * set.adapt.steps);
-    let joint = targets * batch * set.adapt.steps * (4 * k + k + 1);
-    sources + meta + (alone + joint) * (1 + set.budgets.len() as u64)
+    let adapted = |rows: &[Pipeline]| {
+        let taught = stages(rows, &|p| p.distilled, &Pipeline::adapted);
+        let plain = stages(rows, &|_| true, &Pipeline::start);
+        targets * batch * set.adapt.steps * (k * plain + (k + 1) * taught)
+    };
+    let budgets = set.budgets.len() as u64;
+    sources + meta + (1 + budgets) * alone + adapted(rows) + budgets * adapted(few)
 }
 
 pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
@@ -81,8 +104,17 @@ pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
         Kind::Tune | Kind::Difficulty => pictures.heldout().collect(),
         _ => pictures.targets().collect(),
     };
-    let pictures_in_all = total(&settings, &*pictures, domains.len());
     let recipe = run.recipe.clone();
+    let rows = match settings.study {
+        Kind::Full => [&ABLATIONS[..], &ONE_OF_THREE, &LADDER].concat(),
+        _ => LADDER.to_vec(),
+    };
+    // Where labels come together there are few targets, and every rung is cheap.
+    let few: &[Pipeline] = match recipe.tasks.kind {
+        TaskKind::CamVid => &LADDER,
+        _ => &[WHOLE],
+    };
+    let pictures_in_all = total(&settings, &*pictures, domains.len(), &rows, few);
     let mut study = Study::new(settings, pictures, domains, run, pictures_in_all, quiet)?;
     match study.set.study {
         Kind::Tune | Kind::Difficulty => {
@@ -90,15 +122,7 @@ pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {
             finish_tuning(&mut study, figures)
         }
         _ => {
-            // Where labels come together there are few targets, and every rung is cheap.
-            let budgets = match recipe.tasks.kind {
-                TaskKind::CamVid => study.budgets(&LADDER)?,
-                _ => study.budgets(&[WHOLE])?,
-            };
-            let rows = match study.set.study {
-                Kind::Full => [&ABLATIONS[..], &LADDER].concat(),
-                _ => LADDER.to_vec(),
-            };
+            let budgets = study.budgets(few)?;
             let found = study.run(&rows)?;
             finish(&mut study, &recipe, &found, &budgets)
         }

@@ -241,7 +241,8 @@ fn learning(f: &Findings, study: &Study) -> Section {
     let text = format!("Were the controls trained long enough? {}", flat.join(" "));
     let header = ["task", "score, %", "steps alone", "steps together"].map(String::from).to_vec();
     let note = format!(
-        "Steps until the mean over seeds first reaches {:.0} % of what the task ends with alone, seen every tenth of a training;          together: equal weights.",
+        "Steps until the mean over seeds first reaches {:.0} % of what the task ends with alone, seen every tenth of a training; \
+         together: equal weights.",
         100.0 * REACHED
     );
     let table = Block::Table(Table { header, rows: reached, note });

@@ -38,7 +38,7 @@ pub struct Settings {
     /// Weight of a teacher's answers, and their temperature.
     pub distill: f64,
     pub temperature: f64,
-    /// Whether the doctor's advice is followed, for a row of its own.
+    /// Whether the doctor's advice is followed, for a row of its own: always in the full study.
     pub adjust: bool,
     pub options: exec::Options,
 }
@@ -90,7 +90,7 @@ impl Settings {
         Ok(Self {
             name: r.name.clone(),
             title: r.title.clone(),
-            seeds: (r.seed..).take(r.seeds as usize).collect(),
+            seeds: seeds(r),
             study: r.study,
             labels: r.tasks.labels,
             budgets: budgets(r),
@@ -106,10 +106,19 @@ impl Settings {
             scratch: (t.scratch_steps, t.scratch_lr),
             distill: m.distill,
             temperature: m.temperature,
-            adjust: m.adjust,
+            adjust: m.adjust || r.study == Study::Full,
             options: options(r),
         })
     }
+}
+
+/// Seeds of a full study, where the recipe has fewer: with three, Student's interval is twice as wide.
+const FULL_SEEDS: u64 = 5;
+
+/// The seeds of a recipe's study.
+pub fn seeds(r: &Recipe) -> Vec<u64> {
+    let count = if r.study == Study::Full { r.seeds.max(FULL_SEEDS) } else { r.seeds };
+    (r.seed..).take(count as usize).collect()
 }
 
 impl Settings {

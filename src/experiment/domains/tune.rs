@@ -15,7 +15,14 @@ use crate::run::Figure;
 const ADAPT: [(u64, f64); 4] = [(25, 3e-4), (100, 3e-4), (50, 1e-3), (100, 1e-3)];
 const SCRATCH: [(u64, f64); 3] = [(200, 3e-3), (400, 3e-3), (200, 1e-2)];
 /// Constant weights of the tasks' losses: equal, and each task up and down.
-const WEIGHTS: [[f64; 3]; 4] = [[1.0, 1.0, 1.0], [0.5, 1.0, 1.0], [1.0, 2.0, 1.0], [0.5, 2.0, 2.0]];
+const WEIGHTS: [[f64; 3]; 6] = [
+    [1.0, 1.0, 1.0],
+    [0.5, 1.0, 1.0],
+    [1.0, 2.0, 1.0],
+    [0.5, 2.0, 2.0],
+    [1.0, 4.0, 1.0],
+    [1.0, 4.0, 2.0],
+];
 
 impl Study<'_> {
     /// Controls on held-out domains and, where the `method` is asked for, weights for it; a figure for each candidate

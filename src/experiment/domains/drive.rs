@@ -177,10 +177,9 @@ impl Study<'_> {
             }
         }
         for p in rows.iter().filter(|p| p.student) {
-            if !sources.contains_key(&p.learnt()) {
-                let (net, from) = (self.shape(p), branches[&p.source()].clone());
-                let nets = self.learn_student(&p.learnt(), &net, &from, &weights, &singles)?;
-                sources.insert(p.learnt(), nets);
+            if let Entry::Vacant(place) = sources.entry(p.learnt()) {
+                let (net, from) = (self.shape(p), &branches[&p.source()]);
+                place.insert(self.learn_student(&p.learnt(), &net, from, &weights, &singles)?);
             }
         }
         let fresh = |nets: &Nets| nets.iter().map(Weights::for_new_domain).collect::<Nets>();

@@ -165,9 +165,9 @@ impl Frame {
     /// classes never mix.
     pub fn mask(&self, [height, width]: [usize; 2]) -> Vec<u8> {
         let under = |at: usize, to: usize, from: usize| (2 * at + 1) * from / (2 * to);
-        let row = |y: usize| under(y, height, STORED[0]) * STORED[1];
-        let pixel = |y, x| self.classes[row(y) + under(x, width, STORED[1])];
-        (0..height).flat_map(|y| (0..width).map(move |x| pixel(y, x))).collect()
+        let columns: Vec<usize> = (0..width).map(|x| under(x, width, STORED[1])).collect();
+        let line = |y: usize| &self.classes[under(y, height, STORED[0]) * STORED[1]..][..STORED[1]];
+        (0..height).flat_map(|y| columns.iter().map(move |&x| line(y)[x])).collect()
     }
 
     /// `[rows, columns]`: how many of a cell's stored pixels are of each class. Rows and columns need not divide the

@@ -184,7 +184,7 @@ keys! {
         /// Pictures of a target domain without labels
         unlabelled: usize = "150", Whole(1, 100_000), "pictures", "tasks.kind" is &["scenes"];
         /// Height and width that CamVid's frames are shrunk to
-        size: Vec<usize> = "[72, 96]", Wholes { least: 2, from: 24, to: 240 }, "pixels", "tasks.kind" is &["camvid"];
+        size: Vec<usize> = "[64, 80]", Wholes { least: 2, from: 24, to: 240 }, "pixels", "tasks.kind" is &["camvid"];
     }
 
     /// The network and its start.

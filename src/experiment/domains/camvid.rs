@@ -135,9 +135,10 @@ fn weights(frames: &[&Frame]) -> Vec<f64> {
     shares.iter().map(|share| 1.0 / (share.sqrt() * all)).collect()
 }
 
-/// For each cell each class of `classes`: 1, 0, or −1 where most of the cell is void and so nobody knows.
-fn cells(frame: &Frame, size: [usize; 2], classes: &[u8], out: &mut [f32]) {
-    for (counts, out) in frame.counts(size).iter().zip(out.chunks_exact_mut(classes.len())) {
+/// From pixels of each class in each cell, for each class of `classes`: 1, 0, or −1 where most of the cell is void and so
+/// nobody knows.
+fn cells(counts: &[[u32; CLASSES.len()]], classes: &[u8], out: &mut [f32]) {
+    for (counts, out) in counts.iter().zip(out.chunks_exact_mut(classes.len())) {
         let all = counts.iter().sum::<u32>();
         let unknown = 2 * counts[usize::from(VOID)] > all;
         for (&class, out) in classes.iter().zip(out) {
@@ -192,8 +193,9 @@ impl Pictures for Drives {
         for (out, class) in targets[0].iter_mut().zip(frame.mask(self.plan.size)) {
             *out = if class == VOID { -1.0 } else { f32::from(class) };
         }
-        cells(frame, self.cells, &OBSTACLES, targets[1]);
-        cells(frame, self.cells, &POSTS, targets[2]);
+        let counts = frame.counts(self.cells);
+        cells(&counts, &OBSTACLES, targets[1]);
+        cells(&counts, &POSTS, targets[2]);
     }
 
     fn shown(&self, at: At) -> (usize, usize, Vec<u8>) {

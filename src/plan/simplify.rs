@@ -98,10 +98,12 @@ impl Rules {
         self.make(Op::Expand, vec![id], shape)
     }
 
-    /// A contraction, sum or choice whose operands are all shared by the tasks: computed once.
+    /// A contraction, choice or movement whose operands are all shared by the tasks: done once.
     fn shared(&mut self, op: &Op, inputs: &[usize], shape: Shape) -> Option<usize> {
         let task_local = match op {
             Op::MatMul { .. } => shape.rank() > 2,
+            Op::Reshape => self.made.shape(inputs[0]).tasks() == shape.tasks(),
+            Op::Permute { order } => order[0] == 0,
             Op::Conv { .. } => true,
             Op::ArgMax(along) | Op::Take(along) | Op::Put(along) => *along != Along::Axis(0),
             _ => false,
@@ -320,18 +322,16 @@ impl Rules {
                 let source = self.input(x, 0);
                 Some(self.make(Op::Sum(Axes(axes.0 | inner.0)), vec![source], shape))
             }
-            // Σ Expand(b) = count · Σ b over the axes that b has.
+            // Σ Expand(b) = Expand(count · Σ b): what was repeated along summed axes counts so often, and what
+            // is repeated along others (the same picture for each task) is summed once.
             Op::Expand => {
                 let source = self.input(x, 0);
                 let s = self.made.shape(source);
-                let repeated: usize =
-                    axes.iter().filter(|&axis| s[axis] == 1).map(|axis| from[axis]).product();
-                if repeated == 1 {
-                    return None;
-                }
                 let real = Axes::new(&axes.iter().filter(|&a| s[a] > 1).collect::<Vec<_>>());
                 let summed = real.iter().fold(s, |s, axis| s.with(axis, 1));
                 let sum = self.make(Op::Sum(real), vec![source], summed);
+                let repeated: usize =
+                    axes.iter().filter(|&axis| s[axis] == 1).map(|axis| from[axis]).product();
                 let factor = self.constant(repeated as f64, summed);
                 let product = self.make(MUL, vec![sum, factor], summed);
                 Some(self.expanded(product, shape))

@@ -4,6 +4,7 @@ use crate::op::Op;
 use crate::shape::Shape;
 use crate::tape::{Node, Tape, Var};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 /// Nodes in an order in which inputs come first, and which of them are wanted.
 #[derive(Clone, Debug)]
@@ -58,25 +59,60 @@ impl Graph {
 #[derive(Default)]
 pub struct Builder {
     pub nodes: Vec<Node>,
-    known: HashMap<(Op, Vec<usize>, Shape), usize>,
+    /// By the hash of an expression; where two have the same, the second stands under the next number.
+    known: HashMap<u64, usize, BuildHasherDefault<Itself>>,
+}
+
+/// The hash of what is a hash already.
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
 }
 
 impl Builder {
     /// `op(inputs)`, the existing node if there is an equal one.
     pub fn node(&mut self, op: Op, inputs: Vec<usize>, shape: Shape) -> usize {
-        let key = (op, inputs, shape);
-        if let Some(&id) = self.known.get(&key) {
-            return id;
+        match self.known_as(&op, &inputs, shape) {
+            Ok(id) => id,
+            Err(key) => {
+                let id = self.nodes.len();
+                self.nodes.push(Node { op, inputs, shape });
+                self.known.insert(key, id);
+                id
+            }
         }
-        let id = self.nodes.len();
-        self.nodes.push(Node { op: key.0.clone(), inputs: key.1.clone(), shape });
-        self.known.insert(key, id);
-        id
     }
 
     /// The existing node `op(inputs)`, if there is one.
     pub fn find(&self, op: Op, inputs: Vec<usize>, shape: Shape) -> Option<usize> {
-        self.known.get(&(op, inputs, shape)).copied()
+        self.known_as(&op, &inputs, shape).ok()
+    }
+
+    /// The node, or the key it would stand under.
+    fn known_as(&self, op: &Op, inputs: &[usize], shape: Shape) -> Result<usize, u64> {
+        let mut hasher = DefaultHasher::new();
+        (op, inputs, shape).hash(&mut hasher);
+        let mut key = hasher.finish();
+        while let Some(&id) = self.known.get(&key) {
+            let node = &self.nodes[id];
+            if node.op == *op && node.inputs == inputs && node.shape == shape {
+                return Ok(id);
+            }
+            key = key.wrapping_add(1);
+        }
+        Err(key)
     }
 
     pub fn shape(&self, id: usize) -> Shape {

@@ -206,7 +206,7 @@ fn many_small_images_and_few_large_ones_share_the_tables() {
 
 #[test]
 fn tiles_of_two_by_two_follow_the_definition_at_every_edge() {
-    for size in [[8, 8], [9, 9], [14, 14], [9, 12], [13, 8]] {
+    for size in [[6, 6], [8, 8], [9, 9], [14, 14], [9, 12], [13, 8]] {
         for pad in [[1; 4], [0; 4], [2; 4], [0, 2, 1, 0]] {
             check(&geo(3, size, 32, 48, [3, 3], [1, 1], pad, [1, 1], 1));
         }

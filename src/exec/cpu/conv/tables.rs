@@ -61,8 +61,9 @@ const IMAGES: usize = 6;
 const DEEP: usize = 8;
 /// Winograd's tiles: the least height and width, and the least pixels in all, for which they were faster. At
 /// 7 x 7 they do 256 products for 361 (not 16 for 36, because the edge has fewer and the last tiles are cut),
-/// which the transforms eat up.
+/// which the transforms eat up; at 6 x 6, which the tiles fill, 144 for 256.
 const LEAST_SIDE: usize = 8;
+const LEAST_EVEN: usize = 6;
 const LEAST_PIXELS: usize = 100;
 /// Parts of its weight side: each has sums of its own to add in the end.
 const IMAGES_A_PART: usize = 4;
@@ -159,7 +160,9 @@ impl ConvPlan {
         let vectors = self.channels.iter().all(|c| *c >= 32 && c.is_multiple_of(16));
         let [rows, cols] = if self.side == Side::Input { [g.h, g.w] } else { [g.oh, g.ow] };
         let fits = plain && g.groups == 1 && vectors && g.pad.iter().all(|pad| *pad <= 2);
-        fits && rows.min(cols) >= LEAST_SIDE && g.n * rows * cols >= LEAST_PIXELS
+        let even = rows.is_multiple_of(2) && cols.is_multiple_of(2);
+        let least = if even { LEAST_EVEN } else { LEAST_SIDE };
+        fits && rows.min(cols) >= least && g.n * rows * cols >= LEAST_PIXELS
     }
 
     /// Floats of the packed weights, see [`super::pack`]; 0: they are read as they are.

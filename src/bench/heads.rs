@@ -28,19 +28,25 @@ pub const BATCH: usize = 32;
 const HEADS: usize = 3;
 const WAYS: usize = 20;
 
-/// Between two runs: PCGrad's weights of the gradients that the last one left.
+/// Between two runs: an aggregator's weights of the gradients that the last one left, for each model.
 pub struct Weighed {
-    gram: usize,
-    weights: usize,
+    pub models: usize,
+    pub tasks: usize,
+    pub aggregator: Aggregator,
+    /// The output that holds the Gram matrices, and the slot of the weights.
+    pub gram: usize,
+    pub weights: usize,
 }
 
 impl Weighed {
     pub fn weigh(&self, program: &mut dyn Program) -> Result<()> {
-        let mut read = [0.0; HEADS * HEADS];
+        let mut read = vec![0.0; self.models * self.tasks * self.tasks];
         program.read(self.gram, &mut read)?;
-        let gram = Gram::of_models(HEADS, &read)?.remove(0);
-        let found = Aggregator::PcGrad(PcGrad::default()).weigh(&gram, &[0.0; HEADS], 0);
-        let weights: Vec<f32> = found.weights.iter().map(|&w| w as f32).collect();
+        let mut weights = vec![];
+        for gram in Gram::of_models(self.tasks, &read)? {
+            let found = self.aggregator.weigh(&gram, &vec![0.0; self.tasks], 0);
+            weights.extend(found.weights.iter().map(|&w| w as f32));
+        }
         program.write(self.weights, &weights);
         Ok(())
     }
@@ -63,7 +69,13 @@ pub fn build(tape: Box<Tape>, case: Case) -> Work {
         Case::PerTask => per_task(&tape, &theta, &own, x, y),
     };
     let after = match case {
-        Case::PerTask => Some(Weighed { gram: 1, weights: tape.input_shapes().len() - 1 }),
+        Case::PerTask => Some(Weighed {
+            models: 1,
+            tasks: HEADS,
+            aggregator: Aggregator::PcGrad(PcGrad::default()),
+            gram: 1,
+            weights: tape.input_shapes().len() - 1,
+        }),
         _ => None,
     };
     if values.is_empty() {

@@ -1,6 +1,7 @@
 //! How fast it is here: the rows of work that other engines are timed on as well, beside what the
 //! machine can do in the same run. What a row is stands in `benches/peers/WORK.md`.
 
+mod driving;
 mod heads;
 pub mod rows;
 
@@ -131,7 +132,7 @@ pub fn rows_named(names: &[String]) -> Result<Vec<Row>> {
         chosen.extend(all.iter().filter(|row| row.name.eq_ignore_ascii_case(name)).cloned());
         if chosen.len() == before {
             return Err(Error::input(format!(
-                "no bench is called {name:?}; there are R1, R2, R3, R4, R7, kernels, plan and tasks"
+                "no bench is called {name:?}; there are R1, R2, R3, R4, R7, driving, kernels, plan and tasks"
             )));
         }
     }

@@ -1,6 +1,7 @@
 //! The rows of work, exactly as `benches/peers/WORK.md` defines them: the same networks, sizes, losses,
 //! inner and outer steps as the peers run; inputs from the same distributions.
 
+use super::driving;
 use super::heads::Case;
 use crate::loss;
 use crate::meta::{Episode, Judged, Maml};
@@ -29,6 +30,8 @@ enum Kind {
     Supervised { batch: usize },
     /// Three heads of 20 ways on one trunk, batch 32.
     Heads(super::heads::Case),
+    /// The driving case's network, three times, with Adam.
+    Driving(driving::Case),
 }
 
 const WAYS: usize = 5;
@@ -48,6 +51,9 @@ pub fn all() -> Vec<Row> {
         row("R7", "forward", Kind::Heads(Case::Forward)),
         row("R7", "one", Kind::Heads(Case::One)),
         row("R7", "k", Kind::Heads(Case::PerTask)),
+        row("driving", "joint", Kind::Driving(driving::Case::Joint)),
+        row("driving", "parts", Kind::Driving(driving::Case::Parts)),
+        row("driving", "k", Kind::Driving(driving::Case::PerTask)),
     ]
 }
 
@@ -81,8 +87,10 @@ impl Row {
 
     pub fn build(&self) -> Work {
         let tape = Box::new(Tape::new());
-        if let Kind::Heads(case) = self.kind {
-            return super::heads::build(tape, case);
+        match self.kind {
+            Kind::Heads(case) => return super::heads::build(tape, case),
+            Kind::Driving(case) => return driving::build(tape, case),
+            _ => {}
         }
         let (outputs, state, values) = match self.kind {
             Kind::Images { tasks, queries, steps, first_order } => {
@@ -95,7 +103,7 @@ impl Row {
                 meta_step(&tape, &mlp, &Maml::new(0.01, 1), 25, [10, 10], None)
             }
             Kind::Supervised { batch } => supervised(&tape, batch),
-            Kind::Heads(_) => unreachable!("built above"),
+            Kind::Heads(_) | Kind::Driving(_) => unreachable!("built above"),
         };
         Work { tape, outputs, state, values, after: None }
     }
@@ -130,6 +138,10 @@ impl Row {
                     Case::PerTask => f + 3.0 * (2.0 * f - f1),
                 };
                 super::heads::BATCH as f64 * passes
+            }
+            Kind::Driving(_) => {
+                let (f, f1) = driving::flops();
+                driving::pictures() * (3.0 * f - f1)
             }
         };
         flops / 1e9

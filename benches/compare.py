@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What do R1 to R4 cost here, beside PyTorch's loop and JAX, in the same minutes?
+"""What do R1 to R4 and R7 cost here, beside PyTorch and JAX, in the same minutes?
 
 Runs ours and theirs in turn, ROUNDS times, so that a slow minute of a shared machine falls on all; prints
 the median of the rounds' medians and the ratios as a table for BENCHMARKS.md. A line is marked when others
@@ -7,7 +7,7 @@ kept more than a tenth of a core busy while a peer ran.
 
     cargo build --release
     python3 -m venv peers && peers/bin/pip install torch jax optax numpy safetensors
-    peers/bin/python benches/compare.py [--rounds 3] [--threads 2] [R1 R2 R3 R4]
+    peers/bin/python benches/compare.py [--rounds 3] [--threads 2] [R1 R2 R3 R4 R7]
 
 With --log FILE every measured line is appended to FILE, and the table is made of all lines in it: several
 short calls add up to one long one.
@@ -22,7 +22,15 @@ PEERS = {
     "R2": [("pytorch loop", ["torch_maml.py", "R2", "loop", "{order}"]), ("jax mm", ["jax_maml.py", "R2", "mm", "{order}"])],
     "R3": [("pytorch vmap", ["torch_maml.py", "R3", "vmap"]), ("jax vmap", ["jax_maml.py", "R3", "vmap"])],
     "R4": [("pytorch eager 32", ["torch_maml.py", "R4", "eager", "32"]), ("pytorch eager 320", ["torch_maml.py", "R4", "eager", "320"])],
+    "R7": [("pytorch one", ["torch_maml.py", "R7", "one"]), ("pytorch k", ["torch_maml.py", "R7", "k"]), ("pytorch kbatched", ["torch_maml.py", "R7", "kbatched"])],
 }
+
+
+def case_of(row, command, line):
+    """The case of ours that a peer's line stands beside."""
+    if row == "R7":
+        return "one" if command[-1] == "one" else "k"
+    return line.get("case", "order2") if row != "R3" else "order2"
 
 
 def lines(command, threads, cwd=HERE):
@@ -38,7 +46,7 @@ def lines(command, threads, cwd=HERE):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("rows", nargs="*", default=["R1", "R2", "R3", "R4"])
+    p.add_argument("rows", nargs="*", default=["R1", "R2", "R3", "R4", "R7"])
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--orders", default="2,1")
@@ -70,8 +78,7 @@ def main():
                 for name, command in PEERS[row]:
                     command = [c.format(order=order) for c in command]
                     for line in lines([sys.executable, *command], a.threads, os.path.join(HERE, "peers")):
-                        case = line.get("case", "order2") if row in ("R1", "R2", "R4") else "order2"
-                        keep((row, case, name), line)
+                        keep((row, case_of(row, command, line), name), line)
         print(f"round {turn + 1} of {a.rounds} done", file=sys.stderr)
 
     print(f"| row | case | metatape, ms | peer | ms | times faster |\n|---|---|---|---|---|---|")
@@ -82,6 +89,10 @@ def main():
         theirs = statistics.median(times)
         mark = " (others were busy)" if statistics.median(busy[(row, case, name)]) > 0.1 else ""
         print(f"| {row} | {case} | {ours:.3f} | {name} | {theirs:.3f}{mark} | {theirs / ours:.2f} |")
+    three, one = (found.get(("R7", case, "metatape")) for case in ("k", "one"))
+    if three and one:
+        ratio = statistics.median(three) / statistics.median(one)
+        print(f"\nR7: three exact gradients take {ratio:.2f} times one pass of their mean.")
 
 
 main()

@@ -262,6 +262,8 @@ keys! {
         single_steps: u64 = "0", Whole(0, MANY), "steps", "method.kind" is &["transfer"];
         /// Steps on a target domain, from what the source domains taught
         adapt_steps: u64 = "100", Whole(1, MANY), "steps", "method.kind" is &["transfer"];
+        /// Pictures with each task's labels in such a step; 0: as many as `batch`
+        adapt_batch: usize = "0", Whole(0, 10_000), "pictures a task", "method.kind" is &["transfer"];
         /// Step size there
         adapt_lr: f64 = "0.001", Number(0.0, 1e3), "", "method.kind" is &["transfer"];
         /// Factor of that step size for the trunk; 0 freezes it

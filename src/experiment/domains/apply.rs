@@ -50,19 +50,21 @@ impl Study<'_> {
         (steps, lr): (u64, f64),
     ) -> Result<Adapted> {
         let teacher = entries[0].taught.is_some();
-        let labelled = entries[0].tasks.len() * self.set.batch;
+        let batch = self.set.adapt.batch;
+        let labelled = entries[0].tasks.len() * batch;
         let layout = Layout {
             net: net.clone(),
             nets: entries.len(),
-            pictures: labelled + if teacher { self.set.batch } else { 0 },
+            pictures: labelled + if teacher { batch } else { 0 },
             teacher,
             anchor: entries.iter().any(|e| e.anchor > 0.0),
         };
         let groups = |e: &Entry| {
             let pool = self.pool(e.domain, e.seed);
-            let mut groups = self.groups(e.seed, &e.tasks, |t| pool.known(t, self.set.labels));
+            let mut groups =
+                self.groups(e.seed, &e.tasks, batch, |t| pool.known(t, self.set.labels));
             groups.extend(e.taught.as_ref().map(|taught| Group {
-                count: self.set.batch,
+                count: batch,
                 from: vec![pool.unknown()],
                 choice: 0,
                 task: None,

@@ -84,11 +84,12 @@ fn total(
         let each = m.steps * m.domains as u64 * k * 2 * (batch / 4).max(1) * s;
         each * stages(rows, &|p| p.meta, &Pipeline::meta)
     });
-    let alone = k * targets * batch * (set.scratch.0 + 3 * set.adapt.steps);
+    let adapt_batch = set.adapt.batch as u64;
+    let alone = k * targets * adapt_batch * (set.scratch.0 + 3 * set.adapt.steps);
     let adapted = |rows: &[Pipeline]| {
         let taught = stages(rows, &|p| p.distilled, &Pipeline::adapted);
         let plain = stages(rows, &|_| true, &Pipeline::start);
-        targets * batch * set.adapt.steps * (k * plain + (k + 1) * taught)
+        targets * adapt_batch * set.adapt.steps * (k * plain + (k + 1) * taught)
     };
     let budgets = set.budgets.len() as u64;
     sources + meta + (1 + budgets) * alone + adapted(rows) + budgets * adapted(few)

@@ -51,9 +51,9 @@ impl Study<'_> {
         };
         let places: Vec<(usize, usize)> =
             (0..k).flat_map(|t| (0..s).map(move |s| (t, s))).collect();
-        let groups = places
-            .iter()
-            .map(|&(task, seed)| self.groups(seed, &[task], |t| self.source_labels(seed, t)));
+        let groups = places.iter().map(|&(task, seed)| {
+            self.groups(seed, &[task], self.set.batch, |t| self.source_labels(seed, t))
+        });
         let feed = Feed::new(self.pictures.clone(), &layout, groups.collect());
         let rates: Vec<Rates> =
             places.iter().map(|&(task, _)| self.rates(&self.only(task), 1.0, 0.0)).collect();
@@ -86,8 +86,8 @@ impl Study<'_> {
         let (k, s) = (self.tasks.len(), self.seeds());
         let all: Vec<usize> = (0..k).collect();
         let groups = |seed: usize| {
-            let learnt = self.groups(seed, &all, |t| self.source_labels(seed, t));
-            [learnt, self.groups(seed, &all, |_| self.source_tests())]
+            let learnt = self.groups(seed, &all, self.set.batch, |t| self.source_labels(seed, t));
+            [learnt, self.groups(seed, &all, self.set.batch, |_| self.source_tests())]
         };
         let groups = (0..s).map(groups).collect();
         let (numbers, options) = (self.set.seeds.clone(), self.set.options);
@@ -118,8 +118,9 @@ impl Study<'_> {
         };
         let all: Vec<usize> = (0..k).collect();
         let seeds: Vec<usize> = weights.iter().flat_map(|_| 0..s).collect();
-        let groups =
-            seeds.iter().map(|&seed| self.groups(seed, &all, |t| self.source_labels(seed, t)));
+        let groups = seeds
+            .iter()
+            .map(|&seed| self.groups(seed, &all, self.set.batch, |t| self.source_labels(seed, t)));
         let feed = Feed::new(self.pictures.clone(), &layout, groups.collect());
         let rates: Vec<Rates> = weights
             .iter()
@@ -148,7 +149,8 @@ impl Study<'_> {
             anchor: false,
         };
         let all: Vec<usize> = (0..k).collect();
-        let groups = (0..s).map(|seed| self.groups(seed, &all, |t| self.source_labels(seed, t)));
+        let groups = (0..s)
+            .map(|seed| self.groups(seed, &all, self.set.batch, |t| self.source_labels(seed, t)));
         let feed = Feed::new(self.pictures.clone(), &layout, groups.collect());
         let starts: Vec<Weights> = (0..s).map(|seed| self.start(net, seed)).collect();
         let names = self.seed_names(&(0..s).collect::<Vec<_>>());

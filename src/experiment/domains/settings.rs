@@ -56,6 +56,8 @@ pub struct MetaSettings {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adapt {
     pub steps: u64,
+    /// Pictures with labels of each task in a step, of networks that begin at random too.
+    pub batch: usize,
     pub lr: f64,
     /// Factor of the trunk's step size.
     pub slow: f64,
@@ -87,6 +89,7 @@ impl Settings {
         })?;
         let maml = Maml::new(m.inner_lr, m.inner_steps);
         let meta = MetaSettings { steps: m.meta_steps, domains: m.meta_tasks, lr: m.meta_lr, maml };
+        let longer = if r.study == Study::Full { FULL_STEPS } else { 1 };
         Ok(Self {
             name: r.name.clone(),
             title: r.title.clone(),
@@ -94,15 +97,21 @@ impl Settings {
             study: r.study,
             labels: r.tasks.labels,
             budgets: budgets(r),
-            steps: t.steps,
-            single_steps: t.single_steps.max(t.steps),
+            steps: longer * t.steps,
+            single_steps: longer * t.single_steps.max(t.steps),
             student: m.student,
             lr: t.optimizer.lr,
             batch: t.batch,
             weights: m.weights.clone(),
             aggregator,
             meta: (m.meta_steps > 0).then_some(meta),
-            adapt: Adapt { steps: t.adapt_steps, lr: t.adapt_lr, slow: t.slow, anchor: t.anchor },
+            adapt: Adapt {
+                steps: t.adapt_steps,
+                batch: if t.adapt_batch == 0 { t.batch } else { t.adapt_batch },
+                lr: t.adapt_lr,
+                slow: t.slow,
+                anchor: t.anchor,
+            },
             scratch: (t.scratch_steps, t.scratch_lr),
             distill: m.distill,
             temperature: m.temperature,
@@ -114,6 +123,9 @@ impl Settings {
 
 /// Seeds of a full study, where the recipe has fewer: with three, Student's interval is twice as wide.
 const FULL_SEEDS: u64 = 5;
+
+/// How much longer the sources are learned in a full study, by every network.
+const FULL_STEPS: u64 = 2;
 
 /// The seeds of a recipe's study.
 pub fn seeds(r: &Recipe) -> Vec<u64> {

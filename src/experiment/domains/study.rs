@@ -90,14 +90,15 @@ impl<'r> Study<'r> {
         fold(self.set.seeds[seed]).wrapping_mul(64).wrapping_add(task as u32 + 1)
     }
 
-    /// Labelled groups of one network, in the order of the tasks.
+    /// Labelled groups of one network, in the order of the tasks, of `count` pictures each.
     pub fn groups(
         &self,
         seed: usize,
         tasks: &[usize],
+        count: usize,
         from: impl Fn(usize) -> Arc<[At]>,
     ) -> Vec<Group> {
-        let group = |&t: &usize| Group::labelled(self.set.batch, from(t), t, self.key(seed, t));
+        let group = |&t: &usize| Group::labelled(count, from(t), t, self.key(seed, t));
         tasks.iter().map(group).collect()
     }
 

@@ -42,7 +42,6 @@ pub struct Feed {
     /// For each network its groups; their counts add up to the layout's pictures.
     nets: Vec<Vec<Group>>,
     orders: Vec<Vec<Order>>,
-    change: bool,
 }
 
 /// Where a group's draws stand.
@@ -95,13 +94,7 @@ impl Feed {
         }
         let orders = nets.iter().map(|groups| vec![Order::default(); groups.len()]).collect();
         let tasks = pictures.tasks();
-        Self { pictures, layout: layout.clone(), tasks, nets, orders, change: true }
-    }
-
-    /// Pictures as they are, for tests.
-    pub fn unchanged(mut self) -> Self {
-        self.change = false;
-        self
+        Self { pictures, layout: layout.clone(), tasks, nets, orders }
     }
 
     /// Fills the batch of a step, from 0.
@@ -123,8 +116,7 @@ impl Feed {
                         taught.view(place, random.below(VIEWS as usize) as u32)
                     });
                     let own = Change { seed: group.seed, step, element: i as u32 };
-                    let change = view.as_ref().map_or(own, |(change, _)| *change);
-                    let change = self.change.then_some(change);
+                    let change = Some(view.as_ref().map_or(own, |(change, _)| *change));
                     let mut targets: Vec<&mut [f32]> = batch
                         .targets
                         .iter_mut()

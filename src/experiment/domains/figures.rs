@@ -3,6 +3,7 @@
 //! A figure is the mean over seeds of means over domains; its interval is Student's over the seeds, so it speaks of
 //! other seeds of the same world. A difference is paired: the same seeds, domains, labels and test pictures.
 
+use super::ablation;
 use super::methods::{JOINT, Pipeline, Row, TUNED};
 use super::pictures::Task;
 use super::table::Table;
@@ -62,6 +63,15 @@ pub fn figures(name: &str, tasks: &[Task], table: &Table, whole: Row, suffix: &s
             let path = format!("{name}/{}/{}{suffix}", task.name, delta.name);
             let n = table.seeds(whole, 0).len() as u64;
             all.push(Figure::new(&path, &task.name, whole.word(), delta.name).with(mean, ci95, n));
+        }
+    }
+    for part in ablation::parts(table, tasks.len(), whole) {
+        for (task, i) in tasks.iter().zip(&part.adds) {
+            let metric = format!("adds-{}", part.name);
+            let path = format!("{name}/{}/{metric}{suffix}", task.name);
+            let n = table.seeds(whole, 0).len() as u64;
+            let figure = Figure::new(&path, &task.name, whole.word(), &metric);
+            all.push(figure.with(i.mean, i.ci95, n));
         }
     }
     for (task, i) in tasks.iter().zip(adjusted(table, tasks.len()).unwrap_or_default()) {
@@ -141,6 +151,11 @@ pub fn verdict(table: &Table, tasks: &[Task], whole: Pipeline) -> Vec<String> {
             said(tasks, &pair.tasks)
         ));
     }
+    let parts = ablation::parts(table, tasks.len(), Row::Joint(whole));
+    if !parts.is_empty() {
+        let all: Vec<String> = parts.iter().map(|part| part.sentence(tasks)).collect();
+        text.push(format!("What each part adds to the whole method: {}", all.join(" ")));
+    }
     if let Some(adjusted) = adjusted(table, tasks.len()) {
         text.push(format!(
             "Following the doctor changed joint training with equal weights by: {}.",
@@ -151,7 +166,7 @@ pub fn verdict(table: &Table, tasks: &[Task], whole: Pipeline) -> Vec<String> {
 }
 
 /// `road +3.1 ± 2.0, ...` in points.
-fn said(tasks: &[Task], intervals: &[Interval]) -> String {
+pub fn said(tasks: &[Task], intervals: &[Interval]) -> String {
     let one = |(task, i): (&Task, &Interval)| format!("{} {}", task.name, points(i));
     tasks.iter().zip(intervals).map(one).collect::<Vec<_>>().join(", ")
 }

@@ -20,6 +20,7 @@ pub use session::{Session, Stage};
 pub use stack::{Layout, Rates, Stack};
 pub use taught::{Taught, VIEWS};
 
+mod ablation;
 mod adjust;
 mod aggregated;
 mod apply;

@@ -1,5 +1,6 @@
 //! The report of a study: what was asked, what came out, and pictures to see it by.
 
+use super::ablation;
 use super::drawing::{Drawn, answer, how_to_read, legend, truth};
 use super::drive::Found;
 use super::figures::{self, points};
@@ -65,6 +66,10 @@ pub fn page(f: &Findings, study: &mut Study) -> Result<Report> {
         sections.push(by_labels(&all, &study.tasks, &rows, (set.labels, own)));
     }
     sections.extend(parts(&all, &study.tasks));
+    let parts = ablation::parts(&f.found.table, study.tasks.len(), whole);
+    if !parts.is_empty() {
+        sections.push(ablation::section(&parts, &study.tasks));
+    }
     sections.push(learning(f, study));
     sections.push(confusions(f.found, study));
     sections.push(predictions(f, study)?);

@@ -97,12 +97,6 @@ impl<'r> Session<'r> {
         }
     }
 
-    /// Something out of the ordinary: into the metrics and to the person who waits.
-    pub fn event(&mut self, seed: u64, step: u64, event: &str, text: &str) -> Result<()> {
-        self.say(text);
-        self.run.line(&Line::event(seed, step, event, text))
-    }
-
     /// The scores that were kept under this key.
     pub fn table(&self, key: &str) -> Option<Table> {
         Table::from_json(self.tables.get(key)?)

@@ -198,7 +198,7 @@ fn labels_move_with_the_picture_and_what_is_uncovered_is_void() {
                 // Half a stored pixel to the nearest: at most a row and a column of the picture.
                 let slack = 96 + 72;
                 assert!(
-                    (void as i32 - expected).abs() <= slack,
+                    (void - expected).abs() <= slack,
                     "{down} {right}: {void} {expected}"
                 );
             }

@@ -197,10 +197,7 @@ fn labels_move_with_the_picture_and_what_is_uncovered_is_void() {
                 let expected = void_rows * 96 + (72 - void_rows) * columns;
                 // Half a stored pixel to the nearest: at most a row and a column of the picture.
                 let slack = 96 + 72;
-                assert!(
-                    (void - expected).abs() <= slack,
-                    "{down} {right}: {void} {expected}"
-                );
+                assert!((void - expected).abs() <= slack, "{down} {right}: {void} {expected}");
             }
         }
     }

@@ -10,7 +10,7 @@ use super::pictures::Task;
 use super::settings::Settings;
 use super::study::Study;
 use super::table::Table as Scores;
-use super::watch::{Rise, steps_to};
+use super::watch::{Rise, mean_curve, steps_to};
 use crate::error::Result;
 use crate::eval::{Confusion, Interval};
 use crate::recipe::Recipe;
@@ -212,9 +212,10 @@ fn learning(f: &Findings, study: &Study) -> Section {
     for task in &study.tasks {
         let name = format!("{}/{}/source-single", set.name, task.name);
         for (name, word) in [(&name, "alone"), (&name.replace("single", "joint"), "together")] {
-            for mut series in curves::evaluation(f.lines, name) {
-                series.name = format!("{}, {word}", task.name);
-                on_sources.push(series);
+            let curve = mean_curve(f.lines, name).into_iter();
+            let points: Vec<(f64, f64)> = curve.map(|(x, y)| (x as f64, 100.0 * y)).collect();
+            if !points.is_empty() {
+                on_sources.push(Series::line(&format!("{}, {word}", task.name), points));
             }
         }
         if let Some(rise) = Rise::of(f.lines, &name, set.single_steps, 1.0 - FALL) {
@@ -238,9 +239,10 @@ fn learning(f: &Findings, study: &Study) -> Section {
     }
     charts.push(Chart::Lines(LineChart {
         title: "Alone and together on source pictures that no batch holds".into(),
-        note: "A line a seed. A control that was stopped while rising would flatter the method; together: equal weights.".into(),
+        note: "Means over seeds. A control that was stopped while rising would flatter the method; together: equal weights."
+            .into(),
         x: Axis::linear("steps"),
-        y: Axis::linear("score"),
+        y: Axis::linear("score, %"),
         series: on_sources,
     }));
     let text = format!("Were the controls trained long enough? {}", flat.join(" "));

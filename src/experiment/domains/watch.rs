@@ -81,8 +81,8 @@ impl SourceCurve {
     }
 }
 
-/// The first look at which the curve `name` (the seeds' mean) is at `score` or above. None where it never is.
-pub fn steps_to(lines: &[Line], name: &str, score: f64) -> Option<u64> {
+/// The curve `name` among the metrics' lines: the seeds' mean at each look.
+pub fn mean_curve(lines: &[Line], name: &str) -> Vec<(u64, f64)> {
     let mut looks: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for line in lines {
         if let Line::Evaluate { step, name: n, value: Some(v), .. } = line
@@ -91,8 +91,13 @@ pub fn steps_to(lines: &[Line], name: &str, score: f64) -> Option<u64> {
             looks.entry(*step).or_default().push(*v);
         }
     }
-    let mean = |of: &Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
-    looks.iter().find(|(_, of)| mean(of) >= score).map(|(step, _)| *step)
+    let mean = |of: Vec<f64>| of.iter().sum::<f64>() / of.len() as f64;
+    looks.into_iter().map(|(step, of)| (step, mean(of))).collect()
+}
+
+/// The first look at which that curve is at `score` or above. None where it never is.
+pub fn steps_to(lines: &[Line], name: &str, score: f64) -> Option<u64> {
+    mean_curve(lines, name).into_iter().find(|(_, mean)| *mean >= score).map(|(step, _)| step)
 }
 
 /// How a curve rose, over the seeds' mean: its score half way, where the step size began to fall, and at the end.
@@ -105,18 +110,11 @@ pub struct Rise {
 impl Rise {
     /// From the metrics' lines of the curve `name`. None where there are no such lines.
     pub fn of(lines: &[Line], name: &str, steps: u64, falling: f64) -> Option<Self> {
+        let curve = mean_curve(lines, name);
         let at = |share: f64| {
             let near = |step: u64| (step as f64 - share * steps as f64).abs();
-            let points = lines.iter().filter_map(|line| match line {
-                Line::Evaluate { step, name: n, value: Some(v), .. } if n == name => {
-                    Some((*step, *v))
-                }
-                _ => None,
-            });
-            let nearest =
-                points.clone().map(|(s, _)| s).min_by(|a, b| near(*a).total_cmp(&near(*b)))?;
-            let of: Vec<f64> = points.filter(|(s, _)| *s == nearest).map(|(_, v)| v).collect();
-            Some(of.iter().sum::<f64>() / of.len() as f64)
+            let nearest = curve.iter().min_by(|a, b| near(a.0).total_cmp(&near(b.0)))?;
+            Some(nearest.1)
         };
         Some(Self { half: at(0.5)?, falling: at(falling)?, end: at(1.0)? })
     }

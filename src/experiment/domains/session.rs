@@ -5,7 +5,7 @@
 //! (batches, teachers' answers, scores) is a function of these weights and is made anew, so a resumed run ends
 //! with the same bits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::feed::Feed;
 use super::learner::{Learner, Step};
@@ -26,6 +26,8 @@ pub struct Session<'r> {
     pub run: &'r mut Run,
     quiet: bool,
     stages: BTreeMap<String, Nets>,
+    /// Stages that were asked for.
+    asked: BTreeSet<String>,
     /// Scores of parts of the study that are done: their networks need not be kept.
     tables: BTreeMap<String, serde_json::Value>,
     resumed: Option<Checkpoint>,
@@ -79,6 +81,7 @@ impl<'r> Session<'r> {
             run,
             quiet,
             stages,
+            asked: BTreeSet::new(),
             tables,
             resumed,
             progress,
@@ -127,8 +130,13 @@ impl<'r> Session<'r> {
     ) -> Result<Nets> {
         let (count, pictures) = learner.size();
         let each = (count * pictures) as u64;
+        // Counted when it is first asked for: several budgets ask for the same source training.
+        let first = self.asked.insert(stage.name.into());
         if let Some(nets) = self.stages.get(stage.name) {
-            (self.seen, self.steps) = (self.seen + each * stage.steps, self.steps + stage.steps);
+            if first {
+                self.seen += each * stage.steps;
+                self.steps += stage.steps;
+            }
             return Ok(nets.clone());
         }
         self.peak_bytes = self.peak_bytes.max(learner.cost().peak_bytes);

@@ -180,8 +180,11 @@ impl<'r> Session<'r> {
             self.progress.at(seen + done * each, || {
                 let losses: Vec<f64> =
                     last.iter().flatten().copied().filter(|&l| l > 0.0).collect();
-                let mean = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
-                format!("{} {done}/{}, loss {mean:.3}", stage.name, stage.steps)
+                let place = format!("{} {done}/{}", stage.name, stage.steps);
+                match losses.iter().sum::<f64>() / losses.len() as f64 {
+                    mean if mean.is_finite() => format!("{place}, loss {mean:.3}"),
+                    _ => place,
+                }
             });
             let (stages, tables) = (&self.stages, &self.tables);
             self.run.after_step(steps + done, || {

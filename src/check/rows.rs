@@ -7,6 +7,8 @@ use crate::op::{Along, ConvGeometry, Pointwise, Side, Window};
 use crate::shape::Axes;
 use crate::tape::Var;
 
+pub use super::composed_rows::BEYOND_CASES;
+
 /// What an operand's values are, and what a derivative must do with it.
 #[derive(Clone, Copy, Debug)]
 pub enum Operand {

@@ -106,7 +106,7 @@ fn data() -> &'static Path {
 }
 
 fn drives(size: [usize; 2]) -> Drives {
-    let trunk = Trunk::Small(Small { channels: 8, groups: 8 });
+    let trunk = Trunk::Small(Small { channels: 8, stem: 0, groups: 8 });
     let set = CamVid::load(Some(data()), size).unwrap();
     Drives::new(DrivePlan { size, trunk, embedding: 2, test: 200 }, set)
 }

@@ -77,7 +77,7 @@ fn network(trunk: Trunk, embedding: Option<Embedding>) -> MultiTask {
 
 fn trunks() -> [Trunk; 2] {
     [
-        Trunk::Small(Small { channels: 4, groups: 2 }),
+        Trunk::Small(Small { channels: 4, stem: 2, groups: 2 }),
         Trunk::Residual(Residual { channels: 2, groups: 1 }),
     ]
 }

@@ -25,7 +25,7 @@ fn model() -> Model {
     let head = |name: &str, reads: &str, kind| Head::new(name, reads, kind);
     let network = MultiTask {
         image: [32, 48, 3],
-        trunk: Trunk::Small(Small { channels: 8, groups: 2 }),
+        trunk: Trunk::Small(Small { channels: 8, stem: 4, groups: 2 }),
         embedding: Some(Embedding { domains: 3, width: 4 }),
         heads: vec![
             head("kind", "block4", HeadKind::Classes(Classes::new(3, Pool::Mean))),

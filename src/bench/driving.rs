@@ -33,13 +33,15 @@ const TASKS: usize = 3;
 const PICTURES: usize = 12;
 const SIDE: usize = 48;
 const DOMAINS: usize = 12;
+const CHANNELS: usize = 48;
+const STEM: usize = 32;
 
 fn network() -> MultiTask {
     let classes = |count: usize, pool: Pool| HeadKind::Classes(Classes::new(count, pool));
     let head = |name, kind| Head::new(name, "block4", kind);
     MultiTask {
         image: [SIDE, SIDE, 3],
-        trunk: Trunk::Small(Small::default()),
+        trunk: Trunk::Small(Small { channels: CHANNELS, stem: STEM, ..Small::default() }),
         embedding: Some(Embedding { domains: DOMAINS, width: 8 }),
         heads: vec![
             head("kind", classes(KINDS.len(), Pool::Mean)),
@@ -55,11 +57,12 @@ const TASK_OF_HEAD: [usize; 4] = [0, 0, 1, 2];
 
 /// Multiply-adds of the convolutions of one picture, forward, and those of the first layer.
 pub fn flops() -> (f64, f64) {
-    let layer = |window: usize, inputs: usize, side: usize| {
-        (2 * window * window * inputs * 32 * side * side) as f64
+    let layer = |window: usize, [inputs, outputs]: [usize; 2], side: usize| {
+        (2 * window * window * inputs * outputs * side * side) as f64
     };
-    let first = layer(5, 3, 24);
-    (first + 2.0 * layer(3, 32, 12) + 2.0 * layer(3, 32, 6), first)
+    let (first, deep) = (layer(5, [3, STEM], 24), [CHANNELS, CHANNELS]);
+    let rest = layer(3, [STEM, CHANNELS], 12) + layer(3, deep, 12) + 2.0 * layer(3, deep, 6);
+    (first + rest, first)
 }
 
 pub fn pictures() -> f64 {

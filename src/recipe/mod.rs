@@ -193,10 +193,17 @@ impl Recipe {
                 self.train.batch
             ));
         }
-        if !model.filters.is_multiple_of(8) {
+        for (key, channels) in [("filters", model.filters), ("stem", model.stem)] {
+            if !channels.is_multiple_of(8) {
+                return Err(format!(
+                    "model.{key} = {channels}; expected a multiple of 8, the groups of the normalisation"
+                ));
+            }
+        }
+        if model.stem > 0 && model.trunk != TrunkKind::Small {
             return Err(format!(
-                "model.filters = {}; expected a multiple of 8, the groups of the normalisation",
-                model.filters
+                "model.stem = {}; only model.trunk = \"small\" has a first block of its own width",
+                model.stem
             ));
         }
         if !scenes

@@ -199,6 +199,8 @@ keys! {
         filters: usize = "64", Whole(1, 4096), "channels", "model.kind" is &["conv4", "multitask"];
         /// The layers that all heads share
         trunk: TrunkKind = "'small'", Word(TrunkKind::WORDS), "", "model.kind" is &["multitask"];
+        /// Channels of the small trunk's first block, where most places are; 0: as many as the others
+        stem: usize = "0", Whole(0, 1024), "channels", "model.kind" is &["multitask"];
         /// Numbers that describe a domain and scale and shift the trunk's channels; 0: the trunk does not know domains
         embedding: usize = "8", Whole(0, 256), "numbers", "model.kind" is &["multitask"];
         /// How a block halves the picture: a strided convolution, or pooling by the maximum

@@ -52,13 +52,9 @@ impl Study<'_> {
         let teacher = entries[0].taught.is_some();
         let batch = self.set.adapt.batch;
         let labelled = entries[0].tasks.len() * batch;
-        let layout = Layout {
-            net: net.clone(),
-            nets: entries.len(),
-            pictures: labelled + if teacher { batch } else { 0 },
-            teacher,
-            anchor: entries.iter().any(|e| e.anchor > 0.0),
-        };
+        let shown = labelled + if teacher { batch } else { 0 };
+        let anchor = entries.iter().any(|e| e.anchor > 0.0);
+        let layout = Layout { teacher, anchor, ..Layout::new(net, entries.len(), shown) };
         let groups = |e: &Entry| {
             let pool = self.pool(e.domain, e.seed);
             let mut groups =

@@ -45,8 +45,7 @@ impl Doctor {
     ) -> Result<Self> {
         let tasks = pictures.tasks();
         let count = groups[0][0].iter().map(|g| g.count).sum();
-        let layout =
-            Layout { net: net.clone(), nets: 1, pictures: count, teacher: false, anchor: false };
+        let layout = Layout::new(net, 1, count);
         let tape = Tape::new();
         let outputs = write(&tape, &layout, &tasks);
         let program = compile(&tape, &outputs, &[], options)?;

@@ -16,13 +16,7 @@ pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
     let Prepared { settings, pictures } = prepared;
     let net = pictures.network(pictures.sources().len());
     let (k, s) = (pictures.tasks().len(), settings.seeds.len());
-    let layout = Layout {
-        net: net.clone(),
-        nets: s,
-        pictures: k * settings.batch,
-        teacher: false,
-        anchor: false,
-    };
+    let layout = Layout::new(&net, s, k * settings.batch);
     let heads = net.heads.len();
     let rates =
         Rates { hard: vec![1.0; heads], soft: vec![0.0; heads], groups: [1.0; 3], anchor: 0.0 };

@@ -12,13 +12,8 @@ pub fn explain(prepared: &Prepared, device: Device) -> Explained {
     let Prepared { settings, pictures } = prepared;
     let net = pictures.network(pictures.sources().len());
     let weights: usize = net.spec().iter().map(|s| s.shape.len()).sum();
-    let layout = Layout {
-        net,
-        nets: settings.seeds.len(),
-        pictures: pictures.tasks().len() * settings.batch,
-        teacher: false,
-        anchor: false,
-    };
+    let shown = pictures.tasks().len() * settings.batch;
+    let layout = Layout::new(&net, settings.seeds.len(), shown);
     let tape = Tape::new();
     let (outputs, _) = write(&tape, &layout, settings.temperature);
     let state: Vec<(usize, usize)> = (0..outputs.len()).map(|i| (i, i)).collect();

@@ -42,13 +42,7 @@ impl Study<'_> {
     /// Step 3, controls: a network a task, `[task][seed]`.
     pub fn learn_singles(&mut self) -> Result<Nets> {
         let (k, s) = (self.tasks.len(), self.seeds());
-        let layout = Layout {
-            net: self.net.clone(),
-            nets: k * s,
-            pictures: self.set.batch,
-            teacher: false,
-            anchor: false,
-        };
+        let layout = Layout::new(&self.net, k * s, self.set.batch);
         let places: Vec<(usize, usize)> =
             (0..k).flat_map(|t| (0..s).map(move |s| (t, s))).collect();
         let groups = places.iter().map(|&(task, seed)| {
@@ -109,13 +103,7 @@ impl Study<'_> {
         look: &mut dyn FnMut(u64, &Nets) -> Result<Vec<Line>>,
     ) -> Result<Nets> {
         let (k, s) = (self.tasks.len(), self.seeds());
-        let layout = Layout {
-            net: self.net.clone(),
-            nets: weights.len() * s,
-            pictures: k * self.set.batch,
-            teacher: false,
-            anchor: false,
-        };
+        let layout = Layout::new(&self.net, weights.len() * s, k * self.set.batch);
         let all: Vec<usize> = (0..k).collect();
         let seeds: Vec<usize> = weights.iter().flat_map(|_| 0..s).collect();
         let groups = seeds
@@ -141,13 +129,7 @@ impl Study<'_> {
         weights: &[f64],
     ) -> Result<Nets> {
         let (k, s) = (self.tasks.len(), self.seeds());
-        let layout = Layout {
-            net: net.clone(),
-            nets: s,
-            pictures: k * self.set.batch,
-            teacher: false,
-            anchor: false,
-        };
+        let layout = Layout::new(net, s, k * self.set.batch);
         let all: Vec<usize> = (0..k).collect();
         let groups = (0..s)
             .map(|seed| self.groups(seed, &all, self.set.batch, |t| self.source_labels(seed, t)));
@@ -195,13 +177,7 @@ impl Study<'_> {
         singles: &Nets,
     ) -> Result<Nets> {
         let (k, s) = (self.tasks.len(), self.seeds());
-        let layout = Layout {
-            net: net.clone(),
-            nets: s,
-            pictures: k * self.set.batch,
-            teacher: true,
-            anchor: false,
-        };
+        let layout = Layout { teacher: true, ..Layout::new(net, s, k * self.set.batch) };
         let mut nets = vec![];
         for seed in 0..s {
             let mut groups: Vec<Group> = vec![];
@@ -240,13 +216,7 @@ impl Study<'_> {
         // As many pictures to adapt on as to be judged on; few of each task, as on a target.
         let side = (self.set.batch / 4).max(1);
         let episodes = Episodes { domains: meta.domains, tasks: k, support: side, query: side };
-        let layout = Layout {
-            net: net.clone(),
-            nets: s,
-            pictures: episodes.pictures(),
-            teacher: false,
-            anchor: false,
-        };
+        let layout = Layout::new(net, s, episodes.pictures());
         let groups = |seed: usize| -> Vec<Group> {
             let slots = 0..meta.domains as u32;
             let of = |slot: u32| {

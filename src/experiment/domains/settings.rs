@@ -7,7 +7,7 @@ use crate::experiment::options;
 use crate::meta::Maml;
 use crate::mtl::aggregate::Aggregator;
 use crate::nn::{Residual, Small, Trunk};
-use crate::recipe::{Recipe, Study, TaskKind, TrunkKind};
+use crate::recipe::{Model, Recipe, Study, TaskKind, TrunkKind};
 
 /// Steps, step sizes and weights: for the method and its controls alike.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ pub fn drives(r: &Recipe) -> camvid::Plan {
     let (t, m) = (&r.tasks, &r.model);
     camvid::Plan {
         size: [t.size[0], t.size[1]],
-        trunk: trunk(m.trunk, m.filters),
+        trunk: trunk(m),
         embedding: m.embedding,
         test: r.evaluate.pictures,
     }
@@ -180,7 +180,7 @@ pub fn scenes(r: &Recipe) -> Result<scenes::Plan> {
         labels: budgets(r).into_iter().fold(t.labels, usize::max),
         unlabelled: t.unlabelled,
         test: r.evaluate.pictures,
-        trunk: trunk(m.trunk, m.filters),
+        trunk: trunk(m),
         embedding: m.embedding,
     })
 }
@@ -188,9 +188,10 @@ pub fn scenes(r: &Recipe) -> Result<scenes::Plan> {
 /// Groups of channels that a trunk normalises together.
 const GROUPS: usize = 8;
 
-pub fn trunk(kind: TrunkKind, channels: usize) -> Trunk {
-    match kind {
-        TrunkKind::Small => Trunk::Small(Small { channels, groups: GROUPS }),
+pub fn trunk(model: &Model) -> Trunk {
+    let channels = model.filters;
+    match model.trunk {
+        TrunkKind::Small => Trunk::Small(Small { channels, stem: model.stem, groups: GROUPS }),
         TrunkKind::Residual => Trunk::Residual(Residual { channels, groups: GROUPS }),
     }
 }

@@ -14,6 +14,7 @@ use super::learner::{
 };
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program, compile};
+use crate::mtl::repeat;
 use crate::nn::{MultiTask, Params, Spec, Weights};
 use crate::optim::{Adam, Optimizer, Pace};
 use crate::run::Named;
@@ -29,10 +30,25 @@ pub struct Layout {
     pub nets: usize,
     /// Pictures of one network in one step.
     pub pictures: usize,
+    /// Rows of the task axis that a network's pictures are dealt to, each with a copy of the weights: so a few large
+    /// networks divide by the workers, and a row's maps stay in a worker's cache. What is computed is the same.
+    pub parts: usize,
     /// Whether networks learn from a teacher's answers too.
     pub teacher: bool,
     /// Whether networks are held to where they began (L2-SP).
     pub anchor: bool,
+}
+
+/// Pictures of 48×48 with 32 channels whose maps stay near a core: rows hold no more.
+const ROW: usize = 16;
+
+impl Layout {
+    /// Networks that learn from labels alone, wherever they go.
+    pub fn new(net: &MultiTask, nets: usize, pictures: usize) -> Self {
+        let parts = (1..=pictures).find(|p| pictures.is_multiple_of(*p) && pictures / p <= ROW);
+        let parts = parts.expect("a row of one picture is short enough");
+        Self { net: net.clone(), nets, pictures, parts, teacher: false, anchor: false }
+    }
 }
 
 /// What differs from network to network and stays for a whole training.
@@ -219,8 +235,9 @@ pub fn room(layout: &Layout) -> Batch {
 
 /// Writes a step on `tape`; the first outputs are the new state, slot by slot.
 pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Vec<Var<'t>>, Slots) {
-    let Layout { net, nets, pictures, teacher, anchor } = layout;
-    let (nets, pictures) = (*nets, *pictures);
+    let Layout { net, nets, pictures, parts, teacher, anchor } = layout;
+    let (nets, parts) = (*nets, *parts);
+    let (rows, each) = (nets * parts, pictures / parts);
     let spec = stacked(&net.spec(), nets);
     let (count, heads) = (spec.len(), net.heads.len());
 
@@ -233,16 +250,16 @@ pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Vec<Var<
 
     let started = anchor.then(|| Params::inputs(tape, &spec));
     slots.x = slots.start + if *anchor { count } else { 0 };
-    let x = tape.input(&[&[nets, pictures], &net.image[..]].concat()[..]);
-    let domain = net.embedding.map(|e| tape.input([nets, pictures, e.domains]));
+    let x = tape.input(&[&[rows, each], &net.image[..]].concat()[..]);
+    let domain = net.embedding.map(|e| tape.input([rows, each, e.domains]));
     slots.targets = slots.x + 1 + domain.iter().len();
     let targets: Vec<Var> =
-        (0..heads).map(|h| tape.input(net.target_shape(h, nets, pictures))).collect();
-    let known: Vec<Var> = (0..heads).map(|_| tape.input([nets, pictures])).collect();
+        (0..heads).map(|h| tape.input(net.target_shape(h, rows, each))).collect();
+    let known: Vec<Var> = (0..heads).map(|_| tape.input([nets, *pictures])).collect();
     slots.soft = slots.targets + 2 * heads;
     let taught = teacher.then(|| {
-        let answers = (0..heads).map(|h| tape.input(net.output_shape(h, nets, pictures)));
-        (answers.collect::<Vec<Var>>(), tape.input([nets, pictures]))
+        let answers = (0..heads).map(|h| tape.input(net.output_shape(h, rows, each)));
+        (answers.collect::<Vec<Var>>(), tape.input([nets, *pictures]))
     });
     slots.rates = slots.soft + if *teacher { heads + 1 } else { 0 };
     let (hard, soft) = (tape.input([nets, heads]), tape.input([nets, heads]));
@@ -250,28 +267,38 @@ pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Vec<Var<
     slots.step = slots.rates + 4;
     let (lr, number, keep) = (tape.input([1]), tape.input([1]), tape.input([1]));
 
-    let answers = net.answer(&weights, x, domain);
+    let copies = weights.with(weights.vars().iter().map(|&w| repeat(w, parts)).collect());
+    let answers = net.answer(&copies, x, domain);
     let column = |of: Var<'t>, i: usize| of.narrow(1, i, 1).reshape([nets]);
+    let of_net = |rows: Var<'t>| rows.reshape([nets, parts]).sum(&[1]).reshape([nets]);
+    // What each picture counts in its network's mean: known before any row is computed.
+    let share = |known: Var<'t>| {
+        let count = known.sum(&[1]);
+        let share = known / count.select(count, count.like(1.0)).expand(known.shape());
+        share.reshape([rows, each])
+    };
+    let mean = |each: Var<'t>, share: Var<'t>| (each * share).sum(&[1]).reshape([rows]);
+    let taught = taught.map(|(answers, taught)| (answers, share(taught)));
     let mut losses = vec![];
-    let mut total: Option<Var> = None;
-    let mut add = |more: Var<'t>| total = Some(total.map_or(more, |sum: Var| sum + more));
+    let mut by_row: Option<Var> = None;
+    let mut add = |more: Var<'t>| by_row = Some(by_row.map_or(more, |sum: Var| sum + more));
     for (h, head) in net.heads.iter().enumerate() {
-        let loss = head.loss(answers.heads[h], targets[h], known[h]);
-        losses.push(loss.reshape([nets, 1]));
-        add(loss * column(hard, h));
+        let loss = mean(head.losses(answers.heads[h], targets[h]), share(known[h]));
+        losses.push(of_net(loss).reshape([nets, 1]));
+        add(loss * repeat(column(hard, h), parts));
         if let Some((soft_targets, taught)) = &taught {
-            let distilled = head.distill(answers.heads[h], soft_targets[h], *taught, temperature);
-            add(distilled * column(soft, h));
+            let distances = head.distances(answers.heads[h], soft_targets[h], temperature);
+            add(mean(distances, *taught) * repeat(column(soft, h), parts));
         }
     }
+    let mut total = of_net(by_row.expect("a network has heads"));
     if let Some(started) = &started {
         for (&w, &w0) in weights.vars().iter().zip(started.vars()) {
             let axes: Vec<usize> = (1..w.shape().rank()).collect();
             let distance = (w - w0).square().sum(&axes).reshape([nets]);
-            add(distance * column(strength, 0) * 0.5);
+            total = total + distance * column(strength, 0) * 0.5;
         }
     }
-    let total = total.expect("a network has heads");
     let gradient = grad(total, weights.vars());
 
     // One update a group: its step size differs from network to network.

@@ -116,9 +116,7 @@ impl Head {
         self.kind.kind().losses(output, target)
     }
 
-    /// Distillation, `[tasks]`: how far the output is from a teacher's output of the same head, mean over the
-    /// known pictures; KL divergences at `temperature` T, times T² (Hinton, Vinyals, Dean 2015). The teacher
-    /// receives no gradient.
+    /// Distillation, `[tasks]`: the mean of [`Head::distances`] over the known pictures.
     #[track_caller]
     pub fn distill<'t>(
         &self,
@@ -127,8 +125,14 @@ impl Head {
         known: Var<'t>,
         temperature: f64,
     ) -> Var<'t> {
-        let distances = self.kind.kind().distances(output, teacher.detach(), temperature);
-        mean_known(distances, known)
+        mean_known(self.distances(output, teacher, temperature), known)
+    }
+
+    /// How far each picture's output is from a teacher's output of the same head, `[tasks, pictures]`; KL divergences at
+    /// `temperature` T, times T² (Hinton, Vinyals, Dean 2015). The teacher receives no gradient.
+    #[track_caller]
+    pub fn distances<'t>(&self, output: Var<'t>, teacher: Var<'t>, temperature: f64) -> Var<'t> {
+        self.kind.kind().distances(output, teacher.detach(), temperature)
     }
 
     fn prefix(&self) -> String {

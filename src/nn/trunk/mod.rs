@@ -42,8 +42,8 @@ pub(super) trait Body {
     /// The values of [`Body::layers`]. `e` `[tasks, pictures or 1, width]`.
     fn run<'t>(&self, weights: &Params<'t>, x: Var<'t>, e: Option<Var<'t>>) -> Vec<Var<'t>>;
 
-    /// Channels and groups of its layers.
-    fn channels(&self) -> [usize; 2];
+    /// The numbers of channels that its layers have, and the groups that each is normalised in.
+    fn channels(&self) -> (Vec<usize>, usize);
 }
 
 impl Trunk {
@@ -69,11 +69,12 @@ impl Trunk {
 
     /// Why it cannot be built, for one that comes from a file.
     pub fn check(&self) -> Result<(), String> {
-        let [channels, groups] = self.body().channels();
-        if channels == 0 || channels > 1024 || groups == 0 || !channels.is_multiple_of(groups) {
-            return Err(format!("a trunk of {channels} channels in {groups} groups"));
+        let (channels, groups) = self.body().channels();
+        let cut = |&n: &usize| n > 0 && n <= 1024 && groups > 0 && n.is_multiple_of(groups);
+        match channels.iter().find(|n| !cut(n)) {
+            Some(channels) => Err(format!("a trunk of {channels} channels in {groups} groups")),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -86,7 +86,7 @@ impl Body for Residual {
         all
     }
 
-    fn channels(&self) -> [usize; 2] {
-        [self.channels, self.groups]
+    fn channels(&self) -> (Vec<usize>, usize) {
+        (vec![self.channels], self.groups)
     }
 }

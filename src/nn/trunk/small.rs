@@ -13,13 +13,16 @@ use crate::tape::Var;
 #[serde(deny_unknown_fields)]
 pub struct Small {
     pub channels: usize,
+    /// Channels of `block1`, where three quarters of all places are; 0: as many as the others.
+    #[serde(default)]
+    pub stem: usize,
     /// Groups of channels that are normalised together.
     pub groups: usize,
 }
 
 impl Default for Small {
     fn default() -> Self {
-        Self { channels: 32, groups: 8 }
+        Self { channels: 32, stem: 0, groups: 8 }
     }
 }
 
@@ -40,6 +43,13 @@ fn name(i: usize) -> String {
     format!("trunk/block{}", i + 1)
 }
 
+impl Small {
+    /// Channels that block `i`, from 0, gives.
+    fn width(&self, i: usize) -> usize {
+        if i == 0 && self.stem > 0 { self.stem } else { self.channels }
+    }
+}
+
 impl Body for Small {
     fn layers(&self, image: [usize; 3]) -> Vec<Layer> {
         let mut size = [image[0], image[1]];
@@ -48,15 +58,15 @@ impl Body for Small {
             if block.pool {
                 size = size.map(|side| side / 2);
             }
-            Layer { name: format!("block{}", i + 1), size, channels: self.channels }
+            Layer { name: format!("block{}", i + 1), size, channels: self.width(i) }
         };
         BLOCKS.iter().enumerate().map(layer).collect()
     }
 
     fn spec(&self, image: [usize; 3], width: Option<usize>) -> Vec<Spec> {
         let unit = |(i, block): (usize, &Block)| {
-            let inputs = if i == 0 { image[2] } else { self.channels };
-            spec_unit(&name(i), block.window, [inputs, self.channels], width)
+            let inputs = if i == 0 { image[2] } else { self.width(i - 1) };
+            spec_unit(&name(i), block.window, [inputs, self.width(i)], width)
         };
         BLOCKS.iter().enumerate().flat_map(unit).collect()
     }
@@ -72,7 +82,7 @@ impl Body for Small {
         BLOCKS.iter().enumerate().map(run).collect()
     }
 
-    fn channels(&self) -> [usize; 2] {
-        [self.channels, self.groups]
+    fn channels(&self) -> (Vec<usize>, usize) {
+        (vec![self.width(0), self.width(1)], self.groups)
     }
 }

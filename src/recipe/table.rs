@@ -88,7 +88,7 @@ words! {
         PerStep = "per_step",
         Group = "group",
     }
-    Init { He = "he", Glorot = "glorot", Normal = "normal", TruncatedNormal = "truncated_normal" }
+    Init { He = "he", Orthogonal = "orthogonal", Glorot = "glorot", Normal = "normal", TruncatedNormal = "truncated_normal" }
     MethodKind { Maml = "maml", Transfer = "transfer", Aggregate = "aggregate" }
     /// What weighs the two tasks of the toy problem.
     ToyMethod {

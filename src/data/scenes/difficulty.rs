@@ -3,8 +3,10 @@
 //! Set by three rows alone (single task on the target's labels, pretrained single task, no target
 //! label) on held-out source domains, before any joint method was compared on these values:
 //! `metatape run driving --set study=difficulty`. The pretrained single task was to lie between 50 and 85
-//! on every task at 24 labels; it is at 84, 70 and 82 (road, obstacles, signal; seeds 1 to 3). Larger lamps with
-//! 20 labels of signals a domain gave 92, smaller ones with 12 gave 44: signals come with a jump.
+//! on every task at 24 labels; it is at 84, 69 and 82 (road, obstacles, signal; seeds 1 to 3). Signals come with a
+//! jump: with housings of 6.5 to 13 pixels some networks learnt their 216 pictures by heart and never found a lamp,
+//! whatever their labels (30 a domain), step size, shift and jitter. Larger ones, a sharper head and orthogonal filters
+//! are found by every seed tried; at 7.25 to 14 signals are at 86, at 7.5 to 14 at 85.
 
 /// Sizes are in pixels of a 48-pixel picture and grow with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +56,7 @@ impl Default for Difficulty {
             snow: [0.55, 0.88],
             noise: 0.018,
             most_noise: 0.045,
-            housing: [6.5, 13.0],
+            housing: [7.0, 14.0],
             lamp: 0.26,
             signs: [0.35, 0.4, 0.25],
             car: [8.0, 22.0],

@@ -69,6 +69,7 @@ fn tasks_and_net(r: &Recipe) -> Result<(Tasks, Net)> {
     let (t, m) = (&r.tasks, &r.model);
     let init = match m.init {
         recipe::Init::He => nn::Init::He,
+        recipe::Init::Orthogonal => nn::Init::Orthogonal,
         recipe::Init::Glorot => nn::Init::Glorot,
         recipe::Init::Normal => nn::Init::Normal(m.init_std),
         recipe::Init::TruncatedNormal => nn::Init::TruncatedNormal(m.init_std),

@@ -12,11 +12,14 @@ pub enum Pool {
     /// Means over 3×3 parts of the picture, all read by one linear layer: for what fills the picture.
     #[default]
     Mean,
-    /// A linear layer at each place, then ln Σ exp over the places: the place that is surest decides. For what
-    /// is small and may stand anywhere.
+    /// A linear layer at each place, then 1/r · ln Σ exp(r ·) over the places: the place that is surest decides. For
+    /// what is small and may stand anywhere. Pinheiro and Collobert 2015, eq. 6, without their 1/n, which no class sees.
     LogSumExp,
 }
 
+/// How much the surest place decides, r. At 1 the gradient of a fresh network falls on all places alike, and of few
+/// pictures the background is learnt by heart first: on 216 of 48×48, three of six networks never found the lamps.
+const SHARPNESS: f64 = 4.0;
 /// Parts of a picture on each side.
 const PARTS: usize = 3;
 
@@ -40,7 +43,7 @@ impl Pool {
             }
             Pool::LogSumExp => {
                 let each = at_each_place(name, weights, x);
-                each.logsumexp(&[2, 3]).squeeze(&[2, 3])
+                (each * SHARPNESS).logsumexp(&[2, 3]).squeeze(&[2, 3]) * (1.0 / SHARPNESS)
             }
         }
     }

@@ -102,7 +102,8 @@ pub(super) fn spec_unit(
     [inputs, outputs]: [usize; 2],
     width: Option<usize>,
 ) -> Vec<Spec> {
-    let mut all = vec![spec_conv(&format!("{name}/conv"), window, inputs, outputs, Init::He)];
+    let mut all =
+        vec![spec_conv(&format!("{name}/conv"), window, inputs, outputs, Init::Orthogonal)];
     all.extend(spec_norm(&format!("{name}/norm"), outputs, Norm::Group { groups: 1 }));
     all.extend(width.map(|width| spec_film(&format!("{name}/film"), width, outputs)));
     all

@@ -25,7 +25,7 @@ fn model() -> Model {
     let head = |name: &str, reads: &str, kind| Head::new(name, reads, kind);
     let network = MultiTask {
         image: [32, 48, 3],
-        trunk: Trunk::Small(Small { channels: 8, stem: 4, groups: 2 }),
+        trunk: Trunk::Small(Small { channels: 8, stem: 0, groups: 2 }),
         embedding: Some(Embedding { domains: 3, width: 4 }),
         heads: vec![
             head("kind", "block4", HeadKind::Classes(Classes::new(3, Pool::Mean))),
@@ -739,9 +739,10 @@ fn a_support_set_of_any_shape_works_or_gets_one_line() {
         (&all["classes"], &all["left_out"]["asked"], &all["embedding"]),
         (&json!(100), &json!(200), &json!(false))
     );
+    // Features of random filters; by chance 2 of 200 are right, and more than 10 less than once in 10^5 sets.
     assert!(
-        all["left_out"]["right_before"].as_u64().unwrap() > 20,
-        "ten times as often as by chance: {all}"
+        all["left_out"]["right_before"].as_u64().unwrap() > 10,
+        "five times as often as by chance: {all}"
     );
     // A table.
     fs::write(at("single/labels.csv"), "red/00.png,warm\ngreen/00.png,cold\nblue/00.png,cold\n")

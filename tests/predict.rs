@@ -47,7 +47,7 @@ fn model() -> Model {
         ("road".into(), names(&["road", "pavement", "other"])),
         ("path".into(), names(&["curvature", "offset"])),
     ]);
-    let mut weights = Weights::init(&network.spec(), 3);
+    let mut weights = Weights::init(&network.spec(), 4);
     for w in &mut weights.0 {
         // Zeros would hide a scale and shift that is not read, and boxes begin at a probability of 2 %.
         let mut random = Stream::new(9, stream::FREE, w.values.len() as u32, 0);
@@ -739,10 +739,10 @@ fn a_support_set_of_any_shape_works_or_gets_one_line() {
         (&all["classes"], &all["left_out"]["asked"], &all["embedding"]),
         (&json!(100), &json!(200), &json!(false))
     );
-    // Features of random filters; by chance 2 of 200 are right, and more than 10 less than once in 10^5 sets.
+    // By chance 2 of 200 are right.
     assert!(
-        all["left_out"]["right_before"].as_u64().unwrap() > 10,
-        "five times as often as by chance: {all}"
+        all["left_out"]["right_before"].as_u64().unwrap() > 20,
+        "ten times as often as by chance: {all}"
     );
     // A table.
     fs::write(at("single/labels.csv"), "red/00.png,warm\ngreen/00.png,cold\nblue/00.png,cold\n")

@@ -173,7 +173,7 @@ impl fmt::Display for Advice {
                 )?,
                 Finding::Lags { task, lead } => writeln!(
                     f,
-                    "{} ends {:.1} ± {:.1} points lower with the others than alone after as many steps.",
+                    "{} ends {:.1} ± {:.1} points lower with the others than alone.",
                     name(task),
                     -100.0 * lead.mean,
                     100.0 * lead.half

@@ -73,8 +73,8 @@ impl Measurements {
         }
     }
 
-    /// Adds what a training showed in the end: the score of `task` on fresh examples in joint training, and alone after as
-    /// many steps.
+    /// Adds what trainings showed at their ends: the score of `task` on fresh examples after joint training, and after
+    /// training alone.
     pub fn compare(&mut self, task: usize, together: f64, alone: f64) {
         self.lags[task].push(together - alone);
     }

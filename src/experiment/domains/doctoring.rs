@@ -9,6 +9,7 @@ use super::feed::{Feed, Group};
 use super::learner::Batch;
 use super::pictures::{Pictures, Task};
 use super::stack::{Layout, room};
+use super::watch::looks;
 use crate::doctor::{Measurements, Reading, look_ahead};
 use crate::error::Result;
 use crate::exec::{Options, Program, compile};
@@ -146,8 +147,9 @@ fn write<'t>(tape: &'t Tape, layout: &Layout, tasks: &[Task]) -> Vec<Var<'t>> {
     look_ahead(&theta, k, LOOK_AHEAD, both.0, both.1).outputs().to_vec()
 }
 
-/// The readings among a run's metrics, a repeat a seed; and what the curves of study `study` say of each task together and
-/// alone.
+/// The readings among a run's metrics, a repeat a seed; and where the curves of study `study` say that each task ends
+/// together and alone. Both have cooled by then, as have the networks that are adapted; a training alone may be longer
+/// ([`super::why`] says how they stand after as many steps).
 pub fn measured(study: &str, lines: &[Line], tasks: &[Task], seeds: &[u64]) -> Measurements {
     let names: Vec<&str> = tasks.iter().map(|t| &t.name[..]).collect();
     let mut all = Measurements::new(&names);
@@ -172,10 +174,11 @@ pub fn measured(study: &str, lines: &[Line], tasks: &[Task], seeds: &[u64]) -> M
     }
     for (t, task) in names.iter().enumerate() {
         for &seed in seeds {
-            let together = looked(lines, &format!("{study}/{task}/source-joint"), seed, u64::MAX);
-            let Some((last, together)) = together else { continue };
-            let alone = looked(lines, &format!("{study}/{task}/source-single"), seed, last);
-            if let Some((_, alone)) = alone {
+            let end = |method: &str| {
+                let curve = looks(lines, &format!("{study}/{task}/source-{method}"), seed);
+                curve.last().map(|&(_, score)| score)
+            };
+            if let (Some(together), Some(alone)) = (end("joint"), end("single")) {
                 all.compare(t, together, alone);
             }
         }
@@ -183,22 +186,8 @@ pub fn measured(study: &str, lines: &[Line], tasks: &[Task], seeds: &[u64]) -> M
     all
 }
 
-/// The last look of a curve up to step `until`. The networks alone train longer and have not cooled by then, so a lag that
-/// this shows is there.
-fn looked(lines: &[Line], name: &str, of: u64, until: u64) -> Option<(u64, f64)> {
-    let look = |line: &Line| match line {
-        Line::Evaluate { seed, step, name: n, value: Some(value), .. }
-            if n == name && *seed == of && *step <= until =>
-        {
-            Some((*step, *value))
-        }
-        _ => None,
-    };
-    lines.iter().filter_map(look).max_by_key(|(step, _)| *step)
-}
-
-/// The doctor's matrices and advice for the report.
-pub fn section(measured: &Measurements, advice: &str) -> Section {
+/// The doctor's matrices, its advice, and why tasks are not ahead of their controls, for the report.
+pub fn section(measured: &Measurements, advice: &str, why: &[String]) -> Section {
     let n = measured.tasks();
     let table = |title: &str, note: &str, cell: &dyn Fn(usize, usize) -> String| {
         let mut header = vec![title.to_string()];
@@ -210,14 +199,15 @@ pub fn section(measured: &Measurements, advice: &str) -> Section {
         };
         Block::Table(Table { header, rows: (0..n).map(row).collect(), note: note.into() })
     };
-    let show = |i: crate::doctor::Interval| match i.half.is_finite() {
-        true => format!("{:+.3} ± {:.3}", i.mean, i.half),
-        false => format!("{:+.3}", i.mean),
+    let show = |i: crate::doctor::Interval| match (i.mean.is_finite(), i.half.is_finite()) {
+        (false, _) => "–".into(),
+        (_, true) => format!("{:+.3} ± {:.3}", i.mean, i.half),
+        (_, false) => format!("{:+.3}", i.mean),
     };
     Section {
         title: "The doctor: who helps or hurts whom".into(),
         blocks: vec![
-            Block::Text(advice.lines().collect::<Vec<_>>().join(" ")),
+            Block::Text([&[advice.lines().collect::<Vec<_>>().join(" ")], why].concat().join(" ")),
             table(
                 "gradient cosine",
                 "Between two tasks' gradients in the shared trunk, over joint training with equal weights. Below 0: conflict.",
@@ -226,7 +216,8 @@ pub fn section(measured: &Measurements, advice: &str) -> Section {
             table(
                 "a step on (row) for (column)",
                 "Worth of a step on one task for another, in steps of the other's own (TAG's look-ahead, Fifty et al. 2021): 1 is as \
-                 good as its own, 0 is nothing, below 0 is harm. Intervals over seeds, widened for the number of pairs.",
+                 good as its own, 0 is nothing, below 0 is harm. Intervals over seeds, widened for the number of pairs; –: the other's own \
+                 steps do not help it on fresh pictures with some seed.",
                 &|i, j| show(measured.worth(i, j)),
             ),
         ],

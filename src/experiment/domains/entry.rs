@@ -16,6 +16,7 @@ use super::scenes::Scenes;
 use super::settings::{self, Settings};
 use super::study::Study;
 use super::table::Table;
+use super::why::why;
 use crate::data::camvid::CamVid;
 use crate::doctor::advise;
 use crate::error::{Error, Result};
@@ -159,9 +160,13 @@ fn finish(
     let lines = study.session.run.lines()?;
     let measured = doctoring::measured(&set.name, &lines, &tasks, &set.seeds);
     let advice = advise(&measured).to_string();
-    let doctor = doctoring::section(&measured, &advice);
+    let behind = figures::not_ahead(&found.table, tasks.len(), whole);
+    let whys = behind.iter().filter_map(|&t| why(&measured, &lines, &set.name, t, &set.seeds));
+    let whys: Vec<String> = whys.collect();
+    let doctor = doctoring::section(&measured, &advice, &whys);
     let mut verdict = figures::verdict(&found.table, &tasks, WHOLE);
     verdict.push(format!("The doctor: {}", advice.lines().collect::<Vec<_>>().join(" ")));
+    verdict.extend(whys);
     let costs = costs(study, found)?;
 
     let general = &found.general;

@@ -38,6 +38,13 @@ pub fn deltas(table: &Table, tasks: usize, whole: Row) -> Vec<Delta> {
     there.map(delta).collect()
 }
 
+/// The tasks on which `whole` is not above (b) with its whole interval.
+pub fn not_ahead(table: &Table, tasks: usize, whole: Row) -> Vec<usize> {
+    let all = deltas(table, tasks, whole);
+    let b = all.iter().find(|delta| delta.control == Row::Pretrained);
+    (0..tasks).filter(|&t| b.is_some_and(|b| !b.tasks[t].above_zero())).collect()
+}
+
 /// What following the doctor's advice changed, where it was followed: one a task.
 fn adjusted(table: &Table, tasks: usize) -> Option<Vec<Interval>> {
     let there = [Row::Adjusted, Row::Joint(JOINT)].iter().all(|r| table.rows.contains_key(r));

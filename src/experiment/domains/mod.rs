@@ -43,6 +43,7 @@ mod table;
 mod teach;
 mod tune;
 mod watch;
+mod why;
 pub use aggregated::Aggregated;
 pub use entry::{Prepared, estimate, prepare, run};
 pub use inspect::explain;

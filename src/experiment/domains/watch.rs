@@ -81,6 +81,21 @@ impl SourceCurve {
     }
 }
 
+/// The looks of the curve `name` with one seed among the metrics' lines, in the order of training: step and score.
+pub fn looks(lines: &[Line], name: &str, of: u64) -> Vec<(u64, f64)> {
+    let look = |line: &Line| match line {
+        Line::Evaluate { seed, step, name: n, value: Some(value), .. }
+            if n == name && *seed == of =>
+        {
+            Some((*step, *value))
+        }
+        _ => None,
+    };
+    let mut all: Vec<(u64, f64)> = lines.iter().filter_map(look).collect();
+    all.sort_by_key(|(step, _)| *step);
+    all
+}
+
 /// The curve `name` among the metrics' lines: the seeds' mean at each look.
 pub fn mean_curve(lines: &[Line], name: &str) -> Vec<(u64, f64)> {
     let mut looks: BTreeMap<u64, Vec<f64>> = BTreeMap::new();

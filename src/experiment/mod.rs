@@ -7,6 +7,7 @@
 
 pub mod domains;
 pub mod fewshot;
+mod tally;
 pub mod toy;
 
 use std::path::Path;

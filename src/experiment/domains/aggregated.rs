@@ -4,13 +4,11 @@
 //! their gradients in the shared trunk apart from one another ([`crate::mtl::PerTask`]). Between two runs the host
 //! solves for the weights from K×K numbers a network. Heads belong to their tasks: nothing to aggregate there.
 
-use super::learner::{
-    Batch, Learner, Step, Tally, read_slots, read_stacked, slot_name, stacked, write_stacked,
-};
+use super::learner::{Batch, Layout, Learner, Step, Tally};
 use super::pictures::Task;
-use super::stack::{Layout, room};
+use super::training::{Training, Written, next_slot, stacked};
 use crate::error::Result;
-use crate::exec::{Cost, Options, Program, compile};
+use crate::exec::Options;
 use crate::mtl::aggregate::Aggregator;
 use crate::mtl::{self, Gram, repeat};
 use crate::nn::{Params, Spec, Weights};
@@ -19,15 +17,11 @@ use crate::run::Named;
 use crate::tape::{Tape, Var};
 
 pub struct Aggregated {
-    program: Box<dyn Program>,
-    layout: Layout,
+    training: Training,
     tasks: Vec<Task>,
     aggregator: Aggregator,
-    spec: Vec<Spec>,
-    /// The slots that training changes, with their lengths.
-    state: Vec<(usize, usize)>,
-    /// Slots of the tasks' weights, of pictures and targets, of step size and number.
-    inputs: [usize; 3],
+    /// Slot of the tasks' weights.
+    slot: usize,
     /// The solver's answer to the last run's gradients, `[nets · tasks]`.
     weights: Vec<f32>,
     sums: Vec<f64>,
@@ -53,37 +47,23 @@ impl Aggregated {
         options: &Options,
     ) -> Result<Self> {
         let tape = Tape::new();
-        let spec = layout.net.spec();
-        let written = write(&tape, &layout, tasks.len(), hard);
-        let Written { step, first, pace } = written;
-        let weights = step.weights.slot().expect("weights of tasks are an input");
+        let (written, slot) = write(&tape, &layout, tasks.len(), hard);
         let nets_tasks = layout.nets * tasks.len();
-        let program = compile(&tape, &step.outputs, &step.state, options)?;
-        let shapes = tape.input_shapes();
-        let mut state: Vec<usize> = step.state.iter().map(|&(_, slot)| slot).collect();
-        state.sort_unstable();
-        let state = state.into_iter().map(|slot| (slot, shapes[slot].len())).collect();
         Ok(Self {
-            program,
+            training: Training::compile(&tape, &written, layout, options)?,
             aggregator,
-            spec,
-            state,
-            inputs: [weights, first, pace],
+            slot,
             weights: vec![0.0; nets_tasks],
             sums: vec![0.0; nets_tasks],
             bad: None,
             unsolved: Unsolved::default(),
-            layout,
             tasks,
         })
     }
 
     /// Begins each network at its weights.
     pub fn start(&mut self, weights: &[&Weights]) {
-        for &(slot, len) in &self.state {
-            self.program.write(slot, &vec![0.0; len]);
-        }
-        write_stacked(&mut *self.program, 0, &self.spec, weights);
+        self.training.start(weights);
         self.weights.fill(0.0);
     }
 
@@ -107,31 +87,23 @@ impl Aggregated {
 }
 
 impl Learner for Aggregated {
-    fn size(&self) -> (usize, usize) {
-        (self.layout.nets, self.layout.pictures)
+    fn training(&self) -> &Training {
+        &self.training
     }
 
-    fn room(&self) -> Batch {
-        room(&self.layout)
+    fn training_mut(&mut self) -> &mut Training {
+        &mut self.training
     }
 
     fn step(&mut self, step: Step, batch: &Batch) -> Result<()> {
-        let [weights, mut slot, pace] = self.inputs;
-        self.program.write(weights, &self.weights);
-        let domain = Some(&batch.domain).filter(|domain| !domain.is_empty());
-        for part in [&batch.x].into_iter().chain(domain).chain(&batch.targets).chain(&batch.known) {
-            self.program.write(slot, part);
-            slot += 1;
-        }
+        self.training.program.write(self.slot, &self.weights);
         // The first run has no gradients to descend yet: its update moves nothing and is not counted.
         let number = step.number.saturating_sub(1).max(1);
-        self.program.write(pace, &[step.lr as f32]);
-        self.program.write(pace + 1, &[number as f32]);
-        self.program.run()?;
-        let (nets, k) = (self.layout.nets, self.tasks.len());
+        self.training.step(batch, &[step.lr, number as f64])?;
+        let (nets, k) = (self.training.layout.nets, self.tasks.len());
         let (mut losses, mut grams) = (vec![0.0; nets * k], vec![0.0; nets * k * k]);
-        self.program.read(0, &mut losses)?;
-        self.program.read(1, &mut grams)?;
+        self.training.program.read(0, &mut losses)?;
+        self.training.program.read(1, &mut grams)?;
         if let Some(at) = losses.iter().position(|v| !v.is_finite()) {
             self.bad.get_or_insert((step.number, at / k));
             return Ok(());
@@ -141,7 +113,7 @@ impl Learner for Aggregated {
     }
 
     fn tally(&mut self, count: u64) -> Result<Tally> {
-        let heads = self.layout.net.heads.len();
+        let heads = self.training.layout.net.heads.len();
         let of_net = |sums: &[f64]| {
             let mut losses = vec![0.0; heads];
             for (task, sum) in self.tasks.iter().zip(sums) {
@@ -159,46 +131,27 @@ impl Learner for Aggregated {
         Ok(Tally { losses, bad: self.bad, remarks: if count > 0 { vec![remark] } else { vec![] } })
     }
 
-    fn weights(&mut self) -> Result<Vec<Weights>> {
-        read_stacked(&mut *self.program, 0, &self.spec, self.layout.nets)
-    }
-
     fn shapes(&self) -> Vec<(String, Vec<usize>)> {
-        let slots = self.state.iter().map(|&(slot, len)| (slot_name(slot), vec![len]));
-        slots.chain([("weights".into(), vec![self.weights.len()])]).collect()
+        let mut all = self.training.shapes();
+        all.push(("weights".into(), vec![self.weights.len()]));
+        all
     }
 
     fn state(&mut self) -> Result<Vec<Named>> {
-        let mut all = read_slots(&mut *self.program, &self.state)?;
+        let mut all = self.training.state()?;
         all.push(("weights".into(), vec![self.weights.len()], self.weights.clone()));
         Ok(all)
     }
 
     fn restore(&mut self, state: &[&[f32]]) {
         let (weights, slots) = state.split_last().expect("the solver's weights come last");
-        for (&(slot, _), values) in self.state.iter().zip(slots) {
-            self.program.write(slot, values);
-        }
+        self.training.restore(slots);
         self.weights.copy_from_slice(weights);
     }
-
-    fn cost(&self) -> Cost {
-        self.program.cost()
-    }
-
-    fn device(&self) -> String {
-        self.program.device()
-    }
 }
 
-/// A written step, the first slot of its batch, and the slot of its step size.
-struct Written<'t> {
-    step: mtl::Step<'t>,
-    first: usize,
-    pace: usize,
-}
-
-fn write<'t>(tape: &'t Tape, layout: &Layout, tasks: usize, hard: &[f64]) -> Written<'t> {
+/// The step, and the slot of the tasks' weights.
+fn write<'t>(tape: &'t Tape, layout: &Layout, tasks: usize, hard: &[f64]) -> (Written<'t>, usize) {
     let Layout { net, nets, pictures, .. } = layout;
     let (nets, k) = (*nets, tasks);
     let each = pictures / k;
@@ -212,15 +165,15 @@ fn write<'t>(tape: &'t Tape, layout: &Layout, tasks: usize, hard: &[f64]) -> Wri
 
     // Inputs come before the state that `step` adds, so pictures are written first on the tape.
     let [h, w, c] = net.image;
-    let first = tape.input_shapes().len();
+    let batch = next_slot(tape);
     let x = tape.input([nets * k, each, h, w, c]);
     let domain = net.embedding.map(|e| tape.input([nets * k, each, e.domains]));
     let count = net.heads.len();
     let targets: Vec<Var> =
         (0..count).map(|h| tape.input(net.target_shape(h, nets * k, each))).collect();
     let known: Vec<Var> = (0..count).map(|_| tape.input([nets * k, each])).collect();
+    let pace = next_slot(tape);
     let (lr, number) = (tape.input([1]), tape.input([1]));
-    let pace = tape.input_shapes().len() - 2;
 
     let adam = Optimizer::Adam(Adam::default());
     let losses = |copies: &Params<'t>, own: &[Var<'t>]| {
@@ -237,7 +190,8 @@ fn write<'t>(tape: &'t Tape, layout: &Layout, tasks: usize, hard: &[f64]) -> Wri
         losses.reduce(|a, b| a + b).expect("a network has heads")
     };
     let step = mtl::step(tape, &theta, &pick(&heads), k, (adam, Pace::new(lr, number)), losses);
-    Written { step, first, pace }
+    let slot = step.weights.slot().expect("weights of tasks are an input");
+    (Written { outputs: step.outputs, state: step.state, batch, pace }, slot)
 }
 
 fn is_head(spec: &Spec) -> bool {

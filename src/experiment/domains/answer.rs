@@ -5,7 +5,7 @@ use crate::exec::{Options, Program, compile};
 use crate::nn::{MultiTask, Params, Spec, Weights};
 use crate::tape::Tape;
 
-use super::learner::{stacked, write_stacked};
+use super::training::{stacked, write_stacked};
 
 /// A compiled forward pass of so many networks on so many pictures at once.
 pub struct Answering {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::feed::{Feed, Group};
-use super::learner::Step;
+use super::learner::{Layout, Step};
 use super::methods::{Base, Pipeline};
 use super::session::{Nets, Stage};
 use super::settings::AVERAGE_KEEP;
-use super::stack::{Layout, Rates, Stack};
+use super::stack::{Rates, Stack};
 use super::study::Study;
 use super::taught::Taught;
 use crate::error::Result;

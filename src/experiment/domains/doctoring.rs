@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use super::feed::{Feed, Group};
-use super::learner::Batch;
+use super::learner::{Batch, Layout};
 use super::pictures::{Pictures, Task};
-use super::stack::{Layout, room};
 use super::watch::looks;
 use crate::doctor::{Measurements, Reading, look_ahead};
 use crate::error::Result;
@@ -54,7 +53,7 @@ impl Doctor {
         let feeds = groups.into_iter().map(|sides| sides.map(feed));
         Ok(Self {
             program,
-            batch: room(&layout),
+            batch: layout.room(),
             feeds: feeds.collect(),
             seeds: seeds.to_vec(),
             names: tasks.iter().map(|t| t.name.clone()).collect(),

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::entry::Prepared;
-use super::learner::{Learner, Step};
-use super::stack::{Layout, Rates, Stack};
+use super::learner::{Layout, Learner, Step};
+use super::stack::{Rates, Stack};
 use crate::error::Result;
 use crate::experiment::Estimate;
 use crate::nn::Weights;

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use super::learner::Batch;
+use super::learner::{Batch, Layout};
 use super::pictures::{At, Change, Pictures, Task};
-use super::stack::Layout;
 use super::taught::{Taught, VIEWS};
 use crate::random::{Stream, stream};
 

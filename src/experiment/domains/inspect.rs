@@ -1,7 +1,8 @@
 //! A study's training step looked at rather than run: the tape and plan of the joint networks.
 
 use super::entry::Prepared;
-use super::stack::{Layout, write};
+use super::learner::Layout;
+use super::stack::write;
 use crate::exec::Device;
 use crate::experiment::fewshot::inspect::Explained;
 use crate::plan::{Memory, Passes, Plan, explain as shown};
@@ -15,14 +16,13 @@ pub fn explain(prepared: &Prepared, device: Device) -> Explained {
     let shown = pictures.tasks().len() * settings.batch;
     let layout = Layout::new(&net, settings.seeds.len(), shown);
     let tape = Tape::new();
-    let (outputs, _) = write(&tape, &layout, settings.temperature);
-    let state: Vec<(usize, usize)> = (0..outputs.len()).map(|i| (i, i)).collect();
+    let (written, _) = write(&tape, &layout, settings.temperature);
     let memory = match device {
         Device::Gpu(_) => Memory::AllTasks,
         _ => Memory::PerWorker,
     };
     let passes = if settings.options.plain { Passes::PLAIN } else { Passes::FAST };
-    let plan = Plan::with(&tape, &outputs, &state, memory, passes);
+    let plan = Plan::with(&tape, &written.outputs, &written.state, memory, passes);
     let text = format!(
         "{}: {weights} parameters a network, {} networks of {} pictures a step; the tape of a step has {} nodes\n{}",
         settings.name,

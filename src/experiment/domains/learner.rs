@@ -1,12 +1,62 @@
 //! What a session can train: a program that makes a step of several networks at once.
 //!
 //! Three of them: [`super::Stack`] sums its losses, [`super::Aggregated`] combines its tasks' gradients,
-//! [`super::Meta`] descends the loss after adaptation.
+//! [`super::Meta`] descends the loss after adaptation. What they share is a compiled step, [`Training`].
 
+use super::training::Training;
 use crate::error::Result;
-use crate::exec::{Cost, Program};
-use crate::nn::{Spec, Weight, Weights};
+use crate::exec::Cost;
+use crate::nn::{MultiTask, Weights};
 use crate::run::Named;
+
+/// What a step is written for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    pub net: MultiTask,
+    pub nets: usize,
+    /// Pictures of one network in one step.
+    pub pictures: usize,
+    /// Rows of the task axis that a network's pictures are dealt to, each with a copy of the weights: so a few large
+    /// networks divide by the workers, and a row's maps stay in a worker's cache. What is computed is the same.
+    pub parts: usize,
+    /// Whether networks learn from a teacher's answers too.
+    pub teacher: bool,
+    /// Whether networks are held to where they began (L2-SP).
+    pub anchor: bool,
+}
+
+/// Pictures of 48×48 with 32 channels whose maps stay near a core: rows hold no more.
+const ROW: usize = 16;
+
+impl Layout {
+    /// Networks that learn from labels alone, wherever they go.
+    pub fn new(net: &MultiTask, nets: usize, pictures: usize) -> Self {
+        let parts = (1..=pictures).find(|p| pictures.is_multiple_of(*p) && pictures / p <= ROW);
+        let parts = parts.expect("a row of one picture is short enough");
+        Self { net: net.clone(), nets, pictures, parts, teacher: false, anchor: false }
+    }
+
+    /// Room for a batch.
+    pub fn room(&self) -> Batch {
+        let Self { net, nets, pictures, teacher, .. } = self;
+        let examples = nets * pictures;
+        let domains = net.embedding.map_or(0, |e| e.domains);
+        let of_head = |len: &dyn Fn(usize) -> usize| {
+            (0..net.heads.len()).map(|h| vec![0.0; len(h)]).collect()
+        };
+        Batch {
+            x: vec![0.0; examples * net.image.iter().product::<usize>()],
+            domain: vec![0.0; examples * domains],
+            targets: of_head(&|h| net.target_shape(h, *nets, *pictures).len()),
+            known: of_head(&|_| examples),
+            soft: match teacher {
+                true => of_head(&|h| net.output_shape(h, *nets, *pictures).len()),
+                false => vec![],
+            },
+            taught: vec![0.0; if *teacher { examples } else { 0 }],
+        }
+    }
+}
 
 /// One step's pictures and labels of all networks, row-major, `[nets, pictures, ...]`.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +70,16 @@ pub struct Batch {
     /// One for each head: a teacher's answers; and `[nets, pictures]`, 1 where there are some.
     pub soft: Vec<Vec<f32>>,
     pub taught: Vec<f32>,
+}
+
+impl Batch {
+    /// Its parts in the order of a step's slots, without those that the layout does not have.
+    pub fn parts(&self) -> impl Iterator<Item = &Vec<f32>> {
+        let given = |part| Some(part).filter(|part: &&Vec<f32>| !part.is_empty());
+        let pictures = [&self.x].into_iter().chain(given(&self.domain));
+        let labels = self.targets.iter().chain(&self.known);
+        pictures.chain(labels).chain(&self.soft).chain(given(&self.taught))
+    }
 }
 
 /// What changes from step to step.
@@ -45,19 +105,31 @@ pub struct Tally {
 
 /// A program that makes a step of several networks.
 pub trait Learner {
-    /// Networks, and pictures of each in a step.
-    fn size(&self) -> (usize, usize);
+    /// Its compiled step.
+    fn training(&self) -> &Training;
 
-    /// Room for a batch.
-    fn room(&self) -> Batch;
+    fn training_mut(&mut self) -> &mut Training;
 
     fn step(&mut self, step: Step, batch: &Batch) -> Result<()>;
 
     /// What happened in the `count` steps since the last call.
     fn tally(&mut self, count: u64) -> Result<Tally>;
 
+    /// Networks, and pictures of each in a step.
+    fn size(&self) -> (usize, usize) {
+        let layout = &self.training().layout;
+        (layout.nets, layout.pictures)
+    }
+
+    /// Room for a batch.
+    fn room(&self) -> Batch {
+        self.training().layout.room()
+    }
+
     /// The networks' weights as they are now.
-    fn weights(&mut self) -> Result<Vec<Weights>>;
+    fn weights(&mut self) -> Result<Vec<Weights>> {
+        self.training_mut().networks(0)
+    }
 
     /// The running average of each network's weights, where one is kept.
     fn averages(&mut self) -> Result<Vec<Weights>> {
@@ -65,72 +137,25 @@ pub trait Learner {
     }
 
     /// Names and shapes of what training changes.
-    fn shapes(&self) -> Vec<(String, Vec<usize>)>;
+    fn shapes(&self) -> Vec<(String, Vec<usize>)> {
+        self.training().shapes()
+    }
 
     /// The numbers of [`Learner::shapes`].
-    fn state(&mut self) -> Result<Vec<Named>>;
+    fn state(&mut self) -> Result<Vec<Named>> {
+        self.training_mut().state()
+    }
 
     /// Goes on from what [`Learner::state`] gave, on a learner made and started alike.
-    fn restore(&mut self, state: &[&[f32]]);
-
-    fn cost(&self) -> Cost;
-
-    fn device(&self) -> String;
-}
-
-/// Losses of this size are not numbers any more: below the largest f32, whose sum would not be finite either.
-pub const HUGE: f64 = 1e30;
-
-/// The parameters of so many networks, each its own.
-pub fn stacked(spec: &[Spec], nets: usize) -> Vec<Spec> {
-    spec.iter().map(|s| Spec { shape: s.shape.with(0, nets), ..s.clone() }).collect()
-}
-
-/// Writes the weights of networks into the slots of a stack, from slot `from`.
-pub fn write_stacked(program: &mut dyn Program, from: usize, spec: &[Spec], nets: &[&Weights]) {
-    for i in 0..spec.len() {
-        let all: Vec<f32> = nets.iter().flat_map(|w| w.0[i].values.iter().copied()).collect();
-        program.write(from + i, &all);
+    fn restore(&mut self, state: &[&[f32]]) {
+        self.training_mut().restore(state);
     }
-}
 
-/// The weights of so many networks from the slots of a stack. `spec` is one network's.
-pub fn read_stacked(
-    program: &mut dyn Program,
-    from: usize,
-    spec: &[Spec],
-    nets: usize,
-) -> Result<Vec<Weights>> {
-    let mut all = vec![Weights::default(); nets];
-    for (i, spec) in spec.iter().enumerate() {
-        let len = spec.shape.len();
-        let mut values = vec![0.0; len * nets];
-        program.read_slot(from + i, &mut values)?;
-        for (weights, values) in all.iter_mut().zip(values.chunks(len)) {
-            let (name, shape) = (spec.name.clone(), spec.shape);
-            weights.0.push(Weight { name, shape, values: values.to_vec() });
-        }
+    fn cost(&self) -> Cost {
+        self.training().program.cost()
     }
-    Ok(all)
-}
 
-/// Slots, given with their lengths, as named tensors.
-pub fn read_slots(program: &mut dyn Program, slots: &[(usize, usize)]) -> Result<Vec<Named>> {
-    let read = |&(slot, len): &(usize, usize)| {
-        let mut values = vec![0.0; len];
-        program.read_slot(slot, &mut values)?;
-        Ok((slot_name(slot), vec![len], values))
-    };
-    slots.iter().map(read).collect()
-}
-
-/// As a checkpoint names a slot: in order when sorted.
-pub fn slot_name(slot: usize) -> String {
-    format!("slot{slot:04}")
-}
-
-/// The first step and network of a tally of first bad steps, 0 where there was none.
-pub fn first_bad(values: &[f32]) -> Option<(u64, usize)> {
-    let bad = values.iter().enumerate().filter(|(_, step)| **step != 0.0);
-    bad.map(|(net, &step)| (step as u64, net)).min()
+    fn device(&self) -> String {
+        self.training().program.device()
+    }
 }

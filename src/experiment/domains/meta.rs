@@ -4,18 +4,15 @@
 //! its query are pictures that carry labels of every task, one each. Several networks (the seeds) learn at once,
 //! network by network on the task axis, [nets · domains, ...].
 
-use super::learner::{
-    Batch, HUGE, Learner, Step, Tally, first_bad, read_slots, read_stacked, slot_name, stacked,
-    write_stacked,
-};
-use super::stack::{Layout, room};
+use super::learner::{Batch, Layout, Learner, Step, Tally};
+use super::training::{Training, Written, next_slot, stacked};
 use crate::error::Result;
-use crate::exec::{Cost, Options, Program, compile};
+use crate::exec::Options;
+use crate::experiment::tally::{LossSlots, Losses};
 use crate::meta::{Episode, Judged, Maml, Part};
 use crate::mtl::repeat;
-use crate::nn::{Params, Spec, Weights};
+use crate::nn::{Params, Weights};
 use crate::optim::{Adam, Optimizer, Pace};
-use crate::run::Named;
 use crate::tape::{Tape, Var, grad};
 
 /// The shape of an episode.
@@ -43,11 +40,8 @@ impl Episodes {
 }
 
 pub struct Meta {
-    program: Box<dyn Program>,
-    layout: Layout,
-    spec: Vec<Spec>,
-    /// Slot of the first input after what training changes.
-    inputs: usize,
+    training: Training,
+    losses: LossSlots,
 }
 
 impl Meta {
@@ -61,111 +55,62 @@ impl Meta {
         options: &Options,
     ) -> Result<Self> {
         let tape = Tape::new();
-        let (outputs, inputs) = write(&tape, &layout, episodes, hard, maml);
-        let state: Vec<(usize, usize)> = (0..outputs.len()).map(|i| (i, i)).collect();
-        let program = compile(&tape, &outputs, &state, options)?;
-        Ok(Self { program, spec: layout.net.spec(), inputs, layout })
+        let (written, losses) = write(&tape, &layout, episodes, hard, maml);
+        Ok(Self { training: Training::compile(&tape, &written, layout, options)?, losses })
     }
 
     /// Begins each network at its weights.
     pub fn start(&mut self, weights: &[&Weights]) {
-        for (slot, len) in self.slots() {
-            self.program.write(slot, &vec![0.0; len]);
-        }
-        write_stacked(&mut *self.program, 0, &self.spec, weights);
-    }
-
-    /// What training changes: weights, two moments, the sum of losses, first bad steps.
-    fn slots(&self) -> Vec<(usize, usize)> {
-        let (nets, count) = (self.layout.nets, self.spec.len());
-        let len =
-            |slot: usize| if slot < 3 * count { self.spec[slot % count].shape.len() } else { 1 };
-        (0..self.inputs).map(|slot| (slot, len(slot) * nets)).collect()
+        self.training.start(weights);
     }
 }
 
 impl Learner for Meta {
-    fn size(&self) -> (usize, usize) {
-        (self.layout.nets, self.layout.pictures)
+    fn training(&self) -> &Training {
+        &self.training
     }
 
-    fn room(&self) -> Batch {
-        room(&self.layout)
+    fn training_mut(&mut self) -> &mut Training {
+        &mut self.training
     }
 
     fn step(&mut self, step: Step, batch: &Batch) -> Result<()> {
-        let mut slot = self.inputs;
-        let domain = Some(&batch.domain).filter(|domain| !domain.is_empty());
-        for part in [&batch.x].into_iter().chain(domain).chain(&batch.targets).chain(&batch.known) {
-            self.program.write(slot, part);
-            slot += 1;
-        }
-        self.program.write(slot, &[step.lr as f32]);
-        self.program.write(slot + 1, &[step.number as f32]);
-        self.program.run()
+        self.training.step(batch, &[step.lr, step.number as f64])
     }
 
     /// The query loss stands at the first head.
     fn tally(&mut self, count: u64) -> Result<Tally> {
-        let (nets, heads) = (self.layout.nets, self.layout.net.heads.len());
-        let slot = 3 * self.spec.len();
-        let (mut sums, mut bad) = (vec![0.0; nets], vec![0.0; nets]);
-        self.program.read_slot(slot, &mut sums)?;
-        self.program.write(slot, &vec![0.0; nets]);
-        self.program.read_slot(slot + 1, &mut bad)?;
+        let Training { program, layout, .. } = &mut self.training;
+        let heads = layout.net.heads.len();
+        let sums = self.losses.take_sums(&mut **program)?;
+        let bad = self.losses.first_bad(&mut **program)?;
         let of_net = |&sum: &f32| {
             let mut losses = vec![0.0; heads];
             losses[0] = f64::from(sum) / count as f64;
             losses
         };
         let losses = sums.iter().map(of_net).collect();
-        Ok(Tally { losses, bad: first_bad(&bad), remarks: vec![] })
-    }
-
-    fn weights(&mut self) -> Result<Vec<Weights>> {
-        read_stacked(&mut *self.program, 0, &self.spec, self.layout.nets)
-    }
-
-    fn shapes(&self) -> Vec<(String, Vec<usize>)> {
-        self.slots().into_iter().map(|(slot, len)| (slot_name(slot), vec![len])).collect()
-    }
-
-    fn state(&mut self) -> Result<Vec<Named>> {
-        let slots = self.slots();
-        read_slots(&mut *self.program, &slots)
-    }
-
-    fn restore(&mut self, state: &[&[f32]]) {
-        for (slot, values) in state.iter().enumerate() {
-            self.program.write(slot, values);
-        }
-    }
-
-    fn cost(&self) -> Cost {
-        self.program.cost()
-    }
-
-    fn device(&self) -> String {
-        self.program.device()
+        Ok(Tally { losses, bad, remarks: vec![] })
     }
 }
 
-/// The outputs, each the new value of the slot of its number, and the first slot of the batch.
+/// The step, and where it tallies. What it changes: weights, Adam's two moments, tally, first bad step.
 fn write<'t>(
     tape: &'t Tape,
     layout: &Layout,
     episodes: &Episodes,
     hard: &[f64],
     maml: Maml,
-) -> (Vec<Var<'t>>, usize) {
+) -> (Written<'t>, LossSlots) {
     let Layout { net, nets, .. } = layout;
     let (rows, each) = (nets * episodes.domains, episodes.each());
     let spec = net.spec();
     let theta = Params::inputs(tape, &stacked(&spec, *nets));
     let adam = Optimizer::Adam(Adam::default());
     let moments = adam.inputs(tape, theta.vars());
-    let (tally, bad) = (tape.input([*nets]), tape.input([*nets]));
-    let inputs = tape.input_shapes().len();
+    let slots = LossSlots { sums: next_slot(tape), summed: *nets, watched: *nets };
+    let tally = Losses::inputs(tape, [*nets], *nets);
+    let batch = next_slot(tape);
     let [h, w, c] = net.image;
     let x = tape.input([rows, each, h, w, c]);
     let domain = net.embedding.map(|e| tape.input([rows, each, e.domains]));
@@ -173,6 +118,7 @@ fn write<'t>(
     let targets: Vec<Var> =
         (0..heads).map(|h| tape.input(net.target_shape(h, rows, each))).collect();
     let known: Vec<Var> = (0..heads).map(|_| tape.input([rows, each])).collect();
+    let pace = next_slot(tape);
     let (lr, number) = (tape.input([1]), tape.input([1]));
 
     // The pictures of one side: those of each task lie together, support before query.
@@ -208,8 +154,6 @@ fn write<'t>(
     let losses = losses.reshape([*nets]);
     let gradient = grad(losses, theta.vars());
     let (next, kept) = adam.update(theta.vars(), &gradient, &moments, Pace::new(lr, number));
-    let trouble = losses.less(losses.like(HUGE)).select(losses.like(0.0), number.expand([*nets]));
-    let first_bad = bad.select(bad, trouble);
-    let outputs = [next, kept.concat(), vec![tally + losses, first_bad]].concat();
-    (outputs, inputs)
+    let outputs = [next, kept.concat(), tally.after(losses, losses, number)].concat();
+    (Written::in_order(outputs, batch, pace), slots)
 }

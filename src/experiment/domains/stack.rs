@@ -8,48 +8,18 @@
 //! (L2-SP, Li et al. 2018), by Adam with a step size for each group of parameters; and keeps a running average
 //! of the weights (EMA or SWA: Izmailov et al. 2018), as `keep` says.
 
-use super::learner::{
-    Batch, HUGE, Learner, Step, Tally, first_bad, read_slots, read_stacked, slot_name, stacked,
-    write_stacked,
-};
+use super::learner::{Batch, Layout, Learner, Step, Tally};
+use super::training::{Training, Written, next_slot, stacked};
 use crate::error::Result;
-use crate::exec::{Cost, Options, Program, compile};
+use crate::exec::Options;
+use crate::experiment::tally::{LossSlots, Losses};
 use crate::mtl::repeat;
-use crate::nn::{MultiTask, Params, Spec, Weights};
+use crate::nn::{Params, Weights};
 use crate::optim::{Adam, Optimizer, Pace};
-use crate::run::Named;
 use crate::tape::{Tape, Var, grad};
 
 /// Parameters with a step size of their own: the factors of [`Rates`].
 pub const GROUPS: [&str; 3] = ["trunk/", "embedding/", "head/"];
-
-/// What the program of a stack is written for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Layout {
-    pub net: MultiTask,
-    pub nets: usize,
-    /// Pictures of one network in one step.
-    pub pictures: usize,
-    /// Rows of the task axis that a network's pictures are dealt to, each with a copy of the weights: so a few large
-    /// networks divide by the workers, and a row's maps stay in a worker's cache. What is computed is the same.
-    pub parts: usize,
-    /// Whether networks learn from a teacher's answers too.
-    pub teacher: bool,
-    /// Whether networks are held to where they began (L2-SP).
-    pub anchor: bool,
-}
-
-/// Pictures of 48×48 with 32 channels whose maps stay near a core: rows hold no more.
-const ROW: usize = 16;
-
-impl Layout {
-    /// Networks that learn from labels alone, wherever they go.
-    pub fn new(net: &MultiTask, nets: usize, pictures: usize) -> Self {
-        let parts = (1..=pictures).find(|p| pictures.is_multiple_of(*p) && pictures / p <= ROW);
-        let parts = parts.expect("a row of one picture is short enough");
-        Self { net: net.clone(), nets, pictures, parts, teacher: false, anchor: false }
-    }
-}
 
 /// What differs from network to network and stays for a whole training.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,24 +34,19 @@ pub struct Rates {
     pub anchor: f64,
 }
 
-/// Where the slots of each kind begin.
-#[derive(Clone, Debug, Default)]
+/// Where the slots that only a stack has begin.
+#[derive(Clone, Copy, Debug)]
 pub struct Slots {
-    /// How many are updated in place, from 0: weights, two moments, average, tally, first bad step.
-    state: usize,
-    start: usize,
-    x: usize,
-    targets: usize,
-    soft: usize,
+    average: usize,
+    losses: LossSlots,
+    /// Where each network began: what it is held to.
+    start: Option<usize>,
     rates: usize,
-    step: usize,
 }
 
 /// A compiled step of many networks.
 pub struct Stack {
-    program: Box<dyn Program>,
-    layout: Layout,
-    spec: Vec<Spec>,
+    training: Training,
     slots: Slots,
 }
 
@@ -89,152 +54,61 @@ impl Stack {
     /// Compiles a step. Distillation is at `temperature`.
     pub fn new(layout: Layout, temperature: f64, options: &Options) -> Result<Self> {
         let tape = Tape::new();
-        let (outputs, slots) = write(&tape, &layout, temperature);
-        let state: Vec<(usize, usize)> = (0..outputs.len()).map(|i| (i, i)).collect();
-        let program = compile(&tape, &outputs, &state, options)?;
-        let spec = layout.net.spec();
-        Ok(Self { program, layout, spec, slots })
+        let (written, slots) = write(&tape, &layout, temperature);
+        Ok(Self { training: Training::compile(&tape, &written, layout, options)?, slots })
     }
 
     /// Begins each network at its weights, with its rates.
     #[track_caller]
     pub fn start(&mut self, weights: &[&Weights], rates: &[Rates]) {
-        let Layout { nets, net, anchor, .. } = &self.layout;
-        assert!(
-            weights.len() == *nets && rates.len() == *nets,
-            "weights and rates of {nets} networks"
-        );
-        for slot in 0..self.slots.state {
-            let zeros = vec![0.0; self.state_len(slot)];
-            self.program.write(slot, &zeros);
+        let (nets, heads) = (self.training.layout.nets, self.training.layout.net.heads.len());
+        assert_eq!(rates.len(), nets, "rates of networks");
+        self.training.start(weights);
+        for from in [Some(self.slots.average), self.slots.start].into_iter().flatten() {
+            self.training.write_networks(from, weights);
         }
-        let (average, start) = (3 * self.spec.len(), self.slots.start);
-        for from in [Some(0), Some(average), anchor.then_some(start)].into_iter().flatten() {
-            write_stacked(&mut *self.program, from, &self.spec, weights);
-        }
-        let heads = net.heads.len();
         let gather = |pick: &dyn Fn(&Rates) -> Vec<f64>, each: usize| -> Vec<f32> {
             let all: Vec<f32> = rates.iter().flat_map(pick).map(|v| v as f32).collect();
             assert_eq!(all.len(), nets * each, "rates of {each} numbers a network");
             all
         };
-        let at = self.slots.rates;
-        self.program.write(at, &gather(&|r| r.hard.clone(), heads));
-        self.program.write(at + 1, &gather(&|r| r.soft.clone(), heads));
-        self.program.write(at + 2, &gather(&|r| r.groups.to_vec(), GROUPS.len()));
-        self.program.write(at + 3, &gather(&|r| vec![r.anchor], 1));
-    }
-
-    fn state_len(&self, slot: usize) -> usize {
-        let (nets, count) = (self.layout.nets, self.spec.len());
-        match slot {
-            s if s < 4 * count => self.spec[s % count].shape.len() * nets,
-            s if s == 4 * count => nets * self.layout.net.heads.len(),
-            _ => nets,
-        }
+        let (program, at) = (&mut self.training.program, self.slots.rates);
+        program.write(at, &gather(&|r| r.hard.clone(), heads));
+        program.write(at + 1, &gather(&|r| r.soft.clone(), heads));
+        program.write(at + 2, &gather(&|r| r.groups.to_vec(), GROUPS.len()));
+        program.write(at + 3, &gather(&|r| vec![r.anchor], 1));
     }
 }
 
 impl Learner for Stack {
-    fn size(&self) -> (usize, usize) {
-        (self.layout.nets, self.layout.pictures)
+    fn training(&self) -> &Training {
+        &self.training
     }
 
-    fn room(&self) -> Batch {
-        room(&self.layout)
+    fn training_mut(&mut self) -> &mut Training {
+        &mut self.training
     }
 
     fn step(&mut self, step: Step, batch: &Batch) -> Result<()> {
-        let Slots { x, targets, soft, step: at, .. } = self.slots;
-        self.program.write(x, &batch.x);
-        if !batch.domain.is_empty() {
-            self.program.write(x + 1, &batch.domain);
-        }
-        let heads = self.layout.net.heads.len();
-        for h in 0..heads {
-            self.program.write(targets + h, &batch.targets[h]);
-            self.program.write(targets + heads + h, &batch.known[h]);
-        }
-        if self.layout.teacher {
-            for h in 0..heads {
-                self.program.write(soft + h, &batch.soft[h]);
-            }
-            self.program.write(soft + heads, &batch.taught);
-        }
-        // The number of the step is exact to 2^24; by then Adam's corrections are 1.
-        for (i, value) in [step.lr, step.number as f64, step.keep].into_iter().enumerate() {
-            self.program.write(at + i, &[value as f32]);
-        }
-        self.program.run()
+        self.training.step(batch, &[step.lr, step.number as f64, step.keep])
     }
 
     fn tally(&mut self, count: u64) -> Result<Tally> {
-        let (nets, heads) = (self.layout.nets, self.layout.net.heads.len());
-        let slot = 4 * self.spec.len();
-        let mut sums = vec![0.0; nets * heads];
-        self.program.read_slot(slot, &mut sums)?;
-        self.program.write(slot, &vec![0.0; nets * heads]);
+        let Training { program, layout, .. } = &mut self.training;
+        let sums = self.slots.losses.take_sums(&mut **program)?;
+        let bad = self.slots.losses.first_bad(&mut **program)?;
         let mean = |sums: &[f32]| sums.iter().map(|&v| v as f64 / count as f64).collect();
-        let mut bad = vec![0.0; nets];
-        self.program.read_slot(slot + 1, &mut bad)?;
-        let losses = sums.chunks(heads).map(mean).collect();
-        Ok(Tally { losses, bad: first_bad(&bad), remarks: vec![] })
-    }
-
-    fn weights(&mut self) -> Result<Vec<Weights>> {
-        read_stacked(&mut *self.program, 0, &self.spec, self.layout.nets)
+        let losses = sums.chunks(layout.net.heads.len()).map(mean).collect();
+        Ok(Tally { losses, bad, remarks: vec![] })
     }
 
     fn averages(&mut self) -> Result<Vec<Weights>> {
-        read_stacked(&mut *self.program, 3 * self.spec.len(), &self.spec, self.layout.nets)
-    }
-
-    fn shapes(&self) -> Vec<(String, Vec<usize>)> {
-        (0..self.slots.state).map(|s| (slot_name(s), vec![self.state_len(s)])).collect()
-    }
-
-    fn state(&mut self) -> Result<Vec<Named>> {
-        let slots: Vec<_> = (0..self.slots.state).map(|s| (s, self.state_len(s))).collect();
-        read_slots(&mut *self.program, &slots)
-    }
-
-    fn restore(&mut self, state: &[&[f32]]) {
-        for (slot, values) in state.iter().enumerate() {
-            self.program.write(slot, values);
-        }
-    }
-
-    fn cost(&self) -> Cost {
-        self.program.cost()
-    }
-
-    fn device(&self) -> String {
-        self.program.device()
+        self.training.networks(self.slots.average)
     }
 }
 
-/// Room for a batch of this layout.
-pub fn room(layout: &Layout) -> Batch {
-    let Layout { net, nets, pictures, teacher, .. } = layout;
-    let examples = nets * pictures;
-    let domains = net.embedding.map_or(0, |e| e.domains);
-    let of_head =
-        |len: &dyn Fn(usize) -> usize| (0..net.heads.len()).map(|h| vec![0.0; len(h)]).collect();
-    Batch {
-        x: vec![0.0; examples * net.image.iter().product::<usize>()],
-        domain: vec![0.0; examples * domains],
-        targets: of_head(&|h| net.target_shape(h, *nets, *pictures).len()),
-        known: of_head(&|_| examples),
-        soft: match teacher {
-            true => of_head(&|h| net.output_shape(h, *nets, *pictures).len()),
-            false => vec![],
-        },
-        taught: vec![0.0; if *teacher { examples } else { 0 }],
-    }
-}
-
-/// Writes a step on `tape`; the first outputs are the new state, slot by slot.
-pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Vec<Var<'t>>, Slots) {
+/// Writes a step on `tape`. What it changes: weights, Adam's two moments, average, tally, first bad step.
+pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Written<'t>, Slots) {
     let Layout { net, nets, pictures, parts, teacher, anchor } = layout;
     let (nets, parts) = (*nets, *parts);
     let (rows, each) = (nets * parts, pictures / parts);
@@ -244,27 +118,26 @@ pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Vec<Var<
     let weights = Params::inputs(tape, &spec);
     let adam = Optimizer::Adam(Adam::default());
     let moments = adam.inputs(tape, weights.vars());
+    let average_slot = next_slot(tape);
     let average = Params::inputs(tape, &spec);
-    let (tally, bad) = (tape.input([nets, heads]), tape.input([nets]));
-    let mut slots = Slots { state: 4 * count + 2, start: 4 * count + 2, ..Slots::default() };
-
+    let sums_slot = next_slot(tape);
+    let tally = Losses::inputs(tape, [nets, heads], nets);
+    let start_slot = next_slot(tape);
     let started = anchor.then(|| Params::inputs(tape, &spec));
-    slots.x = slots.start + if *anchor { count } else { 0 };
+    let batch = next_slot(tape);
     let x = tape.input(&[&[rows, each], &net.image[..]].concat()[..]);
     let domain = net.embedding.map(|e| tape.input([rows, each, e.domains]));
-    slots.targets = slots.x + 1 + domain.iter().len();
     let targets: Vec<Var> =
         (0..heads).map(|h| tape.input(net.target_shape(h, rows, each))).collect();
     let known: Vec<Var> = (0..heads).map(|_| tape.input([nets, *pictures])).collect();
-    slots.soft = slots.targets + 2 * heads;
     let taught = teacher.then(|| {
         let answers = (0..heads).map(|h| tape.input(net.output_shape(h, rows, each)));
         (answers.collect::<Vec<Var>>(), tape.input([nets, *pictures]))
     });
-    slots.rates = slots.soft + if *teacher { heads + 1 } else { 0 };
+    let rates = next_slot(tape);
     let (hard, soft) = (tape.input([nets, heads]), tape.input([nets, heads]));
     let (groups, strength) = (tape.input([nets, GROUPS.len()]), tape.input([nets, 1]));
-    slots.step = slots.rates + 4;
+    let pace_slot = next_slot(tape);
     let (lr, number, keep) = (tape.input([1]), tape.input([1]), tape.input([1]));
 
     let copies = weights.with(weights.vars().iter().map(|&w| repeat(w, parts)).collect());
@@ -322,11 +195,14 @@ pub fn write<'t>(tape: &'t Tape, layout: &Layout, temperature: f64) -> (Vec<Var<
         w + (a - w) * keep
     });
 
-    // Less is 0 for NaN and for infinity, so this is the step's number for both.
-    let trouble = total.less(total.like(HUGE)).select(total.like(0.0), number.expand([nets]));
-    let first_bad = bad.select(bad, trouble);
-    let sums = tally + tape.concat(&losses, 1);
     let averaged: Vec<Var> = averaged.collect();
-    let outputs = [next, kept.concat(), averaged, vec![sums, first_bad]].concat();
-    (outputs, slots)
+    let tally = tally.after(tape.concat(&losses, 1), total, number);
+    let outputs = [next, kept.concat(), averaged, tally].concat();
+    let slots = Slots {
+        average: average_slot,
+        losses: LossSlots { sums: sums_slot, summed: nets * heads, watched: nets },
+        start: anchor.then_some(start_slot),
+        rates,
+    };
+    (Written::in_order(outputs, batch, pace_slot), slots)
 }

@@ -1,13 +1,12 @@
 //! One program that makes a training step: batch in, weights and optimiser updated in place.
 //!
-//! Nothing is read back in a step. What a person or a checkpoint wants to know is gathered on the tape in
-//! two more slots of state: the sum of each task's losses since it was last asked for, and the first
-//! step at which each task's loss was not finite. So a step costs the same on an executor whose memory is far
-//! away, and a diverged run still names its step and task.
+//! Nothing is read back in a step. What a person or a checkpoint wants to know is gathered on the tape, task by task, in
+//! two more slots of state (`experiment/tally.rs`).
 
 use super::{Experiment, Outer, Source};
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program, compile};
+use crate::experiment::tally::{LossSlots, Losses};
 use crate::meta::{Episode, Maml, judge};
 use crate::nn::{Model, Params, Spec, Weight, Weights};
 use crate::optim::{Pace, clip_by_norm};
@@ -35,10 +34,6 @@ pub struct Written<'t> {
     pub gradient: Vec<Var<'t>>,
 }
 
-/// Losses of this size are not numbers any more. Below the largest f32, whose sum over a few steps would not
-/// be finite either.
-const HUGE: f64 = 1e30;
-
 /// Writes a training step on `tape`. Slots: weights, optimiser, sum of losses, first bad step, support x, y,
 /// query x, y, step size, number of the step from 1.
 pub fn write<'t>(
@@ -51,7 +46,7 @@ pub fn write<'t>(
     let theta = Params::inputs(tape, &net.spec());
     let kept = outer.optimizer.inputs(tape, theta.vars());
     let count = shapes[0].tasks();
-    let (sum, bad) = (tape.input([count]), tape.input([count]));
+    let tally = Losses::inputs(tape, [count], count);
     let episode = Episode::inputs(tape, shapes);
     let (lr, step) = (tape.input([1]), tape.input([1]));
 
@@ -72,10 +67,7 @@ pub fn write<'t>(
     };
     let (moved, kept) = optimizer.update(theta.vars(), &used, &kept, Pace::new(lr, step));
 
-    // Less is 0 for NaN and for infinity, so this is the step's number for both.
-    let trouble = losses.less(losses.like(HUGE)).select(losses.like(0.0), step.expand([count]));
-    let first_bad = bad.select(bad, trouble);
-    let outputs = [moved, kept.concat(), vec![sum + losses, first_bad]].concat();
+    let outputs = [moved, kept.concat(), tally.after(losses, losses, step)].concat();
     let state = (0..outputs.len()).map(|i| (i, i)).collect();
     Written { theta, episode, outputs, state, loss, gradient }
 }
@@ -111,9 +103,10 @@ impl Training {
         Ok(Self { program, spec: experiment.net.spec(), keeps, tasks: source.tasks() })
     }
 
-    /// Slot of the sum of losses; weights and optimiser stand before it.
-    fn sum_slot(&self) -> usize {
-        self.spec.len() * (1 + self.keeps.len())
+    /// Weights and optimiser stand before the tally.
+    fn losses(&self) -> LossSlots {
+        let sums = self.spec.len() * (1 + self.keeps.len());
+        LossSlots { sums, summed: self.tasks, watched: self.tasks }
     }
 
     /// Begins with these weights, everything else at 0.
@@ -129,7 +122,7 @@ impl Training {
 
     /// Makes step `number` (from 1) with step size `lr` on a batch's four parts.
     pub fn step(&mut self, number: u64, lr: f64, parts: [&[f32]; 4]) -> Result<()> {
-        let first = self.sum_slot() + 2;
+        let first = self.losses().sums + 2;
         for (i, part) in parts.into_iter().enumerate() {
             self.program.write(first + i, part);
         }
@@ -141,21 +134,14 @@ impl Training {
 
     /// What happened since the last call; begins the sum anew.
     pub fn tally(&mut self) -> Result<Tally> {
-        let sum = self.sum_slot();
-        let mut values = vec![0.0; self.tasks];
-        self.program.read_slot(sum, &mut values)?;
-        let loss = values.iter().map(|&v| v as f64).sum::<f64>() / self.tasks as f64;
-        values.fill(0.0);
-        self.program.write(sum, &values);
+        let sums = self.losses().take_sums(&mut *self.program)?;
+        let loss = sums.iter().map(|&v| v as f64).sum::<f64>() / self.tasks as f64;
         Ok(Tally { loss, bad: self.bad()? })
     }
 
     /// The first step whose loss was not finite, and its task.
     pub fn bad(&mut self) -> Result<Option<(u64, usize)>> {
-        let mut values = vec![0.0; self.tasks];
-        self.program.read_slot(self.sum_slot() + 1, &mut values)?;
-        let steps = values.iter().enumerate().filter(|(_, step)| **step != 0.0);
-        Ok(steps.map(|(task, &step)| (step as u64, task)).min())
+        self.losses().first_bad(&mut *self.program)
     }
 
     pub fn weights(&mut self) -> Result<Weights> {
@@ -193,7 +179,7 @@ impl Training {
     /// Goes on from what [`Training::state`] gave.
     #[track_caller]
     pub fn restore(&mut self, state: &[&[f32]]) {
-        assert_eq!(state.len(), self.sum_slot() + 2, "tensors of a training state");
+        assert_eq!(state.len(), self.losses().sums + 2, "tensors of a training state");
         for (slot, values) in state.iter().enumerate() {
             self.program.write(slot, values);
         }

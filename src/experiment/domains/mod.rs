@@ -32,6 +32,7 @@ mod estimate;
 mod extract;
 mod figures;
 mod inspect;
+mod judge;
 mod learn;
 mod meta;
 mod methods;

@@ -44,6 +44,17 @@ pub struct Winograd {
     zeros: Vec<f32>,
 }
 
+/// The left side of a product, [rows, inner]: pixels of tiles, or turned round where the sum is over tiles.
+#[derive(Clone, Copy)]
+struct Left {
+    at: *const f32,
+    rows: usize,
+    inner: usize,
+    /// From one row to the next, and from one number of a row to the next.
+    row: usize,
+    step: usize,
+}
+
 impl Winograd {
     pub fn new(isa: Isa, source: [usize; 3], result: [usize; 3], before: [usize; 2]) -> Self {
         let tiles = [result[0].div_ceil(2), result[1].div_ceil(2)];
@@ -93,8 +104,10 @@ impl Winograd {
                     pixel_transform(self.isa, &pixels, scratch.add(t * c), GROUP * c, c);
                 }
                 for k in 0..16 {
-                    let (a, b) = (scratch.add(k * GROUP * c), window.add(k * c * o));
-                    self.products(a, b, sums.add(k * GROUP * o), count);
+                    let at = scratch.add(k * GROUP * c);
+                    let pixels = Left { at, rows: count, inner: c, row: c, step: 1 };
+                    let (w, sums) = (window.add(k * c * o), sums.add(k * GROUP * o));
+                    self.products(pixels, w, sums, false);
                 }
                 for t in 0..count {
                     let results = self.results(result, first + t);
@@ -133,8 +146,10 @@ impl Winograd {
                     gradient_transform(self.isa, &results, turned.add(t * o), GROUP * o, o);
                 }
                 for k in 0..16 {
-                    let (a, b) = (scratch.add(k * GROUP * c), turned.add(k * GROUP * o));
-                    self.products_over_tiles(a, b, sums.add(k * c * o), count, first > begin);
+                    let at = scratch.add(k * GROUP * c);
+                    let pixels = Left { at, rows: c, inner: count, row: 1, step: c };
+                    let (g, sums) = (turned.add(k * GROUP * o), sums.add(k * c * o));
+                    self.products(pixels, g, sums, first > begin);
                 }
             }
         }
@@ -149,67 +164,29 @@ impl Winograd {
         unsafe { window_gradient(self.isa, sums, parts, dw, len, accumulate) }
     }
 
-    /// sums[c][o] (+)= a[count][c]ᵀ · b[count][o].
-    unsafe fn products_over_tiles(
-        &self,
-        a: *const f32,
-        b: *const f32,
-        sums: *mut f32,
-        count: usize,
-        add: bool,
-    ) {
-        let ([_, _, c], [_, _, o]) = (self.source, self.result);
+    /// sums[rows][o] (+)= a · b[inner][o].
+    unsafe fn products(&self, a: Left, b: *const f32, sums: *mut f32, add: bool) {
+        let (Left { rows, inner, row, step, .. }, [_, _, o]) = (a, self.result);
         let width = column_block(self.isa, o);
-        let height = row_block(c, self.isa.tile_height(width));
-        let whole = [Run { a: 0, b: 0, len: count }];
+        let height = row_block(rows, self.isa.tile_height(width));
+        let whole = [Run { a: 0, b: 0, len: inner }];
         let mut tile = Tile {
-            a: [a; ROWS],
+            a: [a.at; ROWS],
             b,
             b_pitch: o,
             out: [sums; ROWS],
             n: 0,
             add,
-            walk: Walk::Runs(&whole, c),
+            walk: Walk::Runs(&whole, step),
         };
         for column in (0..o).step_by(width) {
             tile.n = width.min(o - column);
             tile.b = unsafe { b.add(column) };
-            for start in (0..c).step_by(height) {
-                let rows = height.min(c - start);
+            for start in (0..rows).step_by(height) {
+                let rows = height.min(rows - start);
                 unsafe {
                     for r in 0..rows {
-                        tile.a[r] = a.add(start + r);
-                        tile.out[r] = sums.add((start + r) * o + column);
-                    }
-                    kernels::run(self.isa, rows, &tile);
-                }
-            }
-        }
-    }
-
-    /// sums[count][o] = a[count][c] · b[c][o].
-    unsafe fn products(&self, a: *const f32, b: *const f32, sums: *mut f32, count: usize) {
-        let ([_, _, c], [_, _, o]) = (self.source, self.result);
-        let width = column_block(self.isa, o);
-        let height = row_block(count, self.isa.tile_height(width));
-        let whole = [Run { a: 0, b: 0, len: c }];
-        let mut tile = Tile {
-            a: [a; ROWS],
-            b,
-            b_pitch: o,
-            out: [sums; ROWS],
-            n: 0,
-            add: false,
-            walk: Walk::Runs(&whole, 1),
-        };
-        for column in (0..o).step_by(width) {
-            tile.n = width.min(o - column);
-            tile.b = unsafe { b.add(column) };
-            for start in (0..count).step_by(height) {
-                let rows = height.min(count - start);
-                unsafe {
-                    for r in 0..rows {
-                        tile.a[r] = a.add((start + r) * c);
+                        tile.a[r] = a.at.add((start + r) * row);
                         tile.out[r] = sums.add((start + r) * o + column);
                     }
                     kernels::run(self.isa, rows, &tile);

@@ -39,16 +39,6 @@ fn a_scene_is_a_pure_function_of_seed_domain_and_index() {
     assert!(pixels(1, 0) != World::new(1).target(0).scene(0).pixels);
 }
 
-#[test]
-fn several_threads_make_the_same_scenes_in_the_same_order() {
-    let domain = World::new(3).source(1);
-    let one_by_one: Vec<Scene> = (4..15).map(|i| domain.scene(i)).collect();
-    for threads in [0, 1, 3, 11, 40] {
-        assert!(domain.scenes(4..15, threads) == one_by_one, "{threads} threads");
-    }
-    assert!(domain.scenes(4..4, 2).is_empty());
-}
-
 // Truth agrees with the picture.
 
 /// Bounds of each object's samples, in pixels, for those that have any.

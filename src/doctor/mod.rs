@@ -11,5 +11,5 @@ mod measurements;
 
 pub use advice::{Advice, Finding, advise};
 pub use affinity::{Affinity, Reading, look_ahead};
-pub use interval::{Interval, student_t};
+pub use interval::Interval;
 pub use measurements::Measurements;

@@ -3,6 +3,8 @@
 //! Classes: the mean of the probabilities. Boxes: those of one class that overlap are one box, weighted by
 //! their scores (Solovyev, Wang, Gabruseva 2021, "Weighted boxes fusion"). One student distilled from an ensemble: [`super::soft`].
 
+use crate::nn::{Detection, overlap};
+
 /// The mean over networks of softmax(logits), `[rows, classes]`; each network's logits lie row by row.
 /// Panics if there is no network, or they differ in length.
 #[track_caller]
@@ -21,57 +23,42 @@ pub fn mean_probabilities(networks: &[&[f32]], classes: usize) -> Vec<f32> {
     sum.iter().map(|&p| (p / networks.len() as f64) as f32).collect()
 }
 
-/// A box that a network found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Found {
-    pub class: usize,
-    /// Between 0 and 1.
-    pub score: f32,
-    /// Left, top, right, bottom, in any unit.
-    pub corners: [f32; 4],
-}
-
 /// One list of boxes from those of several networks, best first. Boxes of a class whose overlap with a fused one is above
-/// `overlap` (.55 in the paper) join it: corners are the mean weighted by score, the score is the mean
+/// `least` (.55 in the paper) join it: corners are the mean weighted by score, the score is the mean
 /// times (boxes joined)/(networks), at most 1: what one network alone has seen counts less.
-pub fn join_boxes(networks: &[&[Found]], overlap: f32) -> Vec<Found> {
-    let mut all: Vec<Found> = networks.iter().flat_map(|found| found.iter().copied()).collect();
-    all.retain(|found| found.score.is_finite() && found.corners.iter().all(|c| c.is_finite()));
+pub fn join_boxes(networks: &[&[Detection]], least: f32) -> Vec<Detection> {
+    let mut all: Vec<Detection> = networks.iter().flat_map(|found| found.iter().copied()).collect();
+    all.retain(|found| found.score.is_finite() && found.bounds.iter().all(|c| c.is_finite()));
     all.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut groups: Vec<(Found, Vec<Found>)> = vec![];
+    let mut groups: Vec<(Detection, Vec<Detection>)> = vec![];
     for found in all {
-        let fits = |(fused, _): &&mut (Found, Vec<Found>)| {
-            fused.class == found.class && iou(fused.corners, found.corners) > overlap
+        let fits = |(fused, _): &&mut (Detection, Vec<Detection>)| {
+            fused.class == found.class && overlap(fused.bounds, found.bounds) > least
         };
         match groups.iter_mut().find(fits) {
             Some((fused, members)) => {
                 members.push(found);
-                fused.corners = mean_corners(members);
+                fused.bounds = mean_bounds(members);
             }
             None => groups.push((found, vec![found])),
         }
     }
-    let score = |members: &[Found]| {
+    let score = |members: &[Detection]| {
         let mean = members.iter().map(|m| m.score).sum::<f32>() / members.len() as f32;
         mean * (members.len() as f32 / networks.len() as f32).min(1.0)
     };
-    let mut fused: Vec<Found> =
-        groups.iter().map(|(fused, members)| Found { score: score(members), ..*fused }).collect();
+    let mut fused: Vec<Detection> = groups
+        .iter()
+        .map(|(fused, members)| Detection { score: score(members), ..*fused })
+        .collect();
     fused.sort_by(|a, b| b.score.total_cmp(&a.score));
     fused
 }
 
-fn mean_corners(members: &[Found]) -> [f32; 4] {
+fn mean_bounds(members: &[Detection]) -> [f32; 4] {
     let total: f32 = members.iter().map(|m| m.score).sum();
     // Scores of 0 weigh nothing: then every member counts alike.
-    let weight = |m: &Found| if total > 0.0 { m.score / total } else { 1.0 / members.len() as f32 };
-    [0, 1, 2, 3].map(|side| members.iter().map(|m| m.corners[side] * weight(m)).sum())
-}
-
-/// Area of the intersection over area of the union; 0 for boxes without area.
-fn iou(a: [f32; 4], b: [f32; 4]) -> f32 {
-    let area = |c: [f32; 4]| (c[2] - c[0]).max(0.0) * (c[3] - c[1]).max(0.0);
-    let both = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
-    let union = area(a) + area(b) - both;
-    if union > 0.0 { both / union } else { 0.0 }
+    let weight =
+        |m: &Detection| if total > 0.0 { m.score / total } else { 1.0 / members.len() as f32 };
+    [0, 1, 2, 3].map(|side| members.iter().map(|m| m.bounds[side] * weight(m)).sum())
 }

@@ -25,7 +25,7 @@ pub mod prototypes;
 pub mod soft;
 
 pub use attention::{attention_map, attention_transfer};
-pub use ensemble::{Found, join_boxes, mean_probabilities};
+pub use ensemble::{join_boxes, mean_probabilities};
 pub use fuse::{Ema, Swa, greedy_soup, task_arithmetic, weighted_average};
 pub use hint::Hint;
 pub use knowledge::Knowledge;

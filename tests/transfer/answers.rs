@@ -3,6 +3,7 @@
 use super::{near, noise};
 use metatape::exec::reference::evaluate;
 use metatape::loss::kl_div;
+use metatape::nn::Detection;
 use metatape::tape::{Tape, grad};
 use metatape::transfer::*;
 
@@ -53,22 +54,22 @@ fn ensembles_average_probabilities_and_boxes() {
     let mean: Vec<f64> = mean.into_iter().map(f64::from).collect();
     near(&mean, &[0.375, 0.625, 0.5, 0.5], 1e-7);
 
-    let found = |class, score, corners| Found { class, score, corners };
+    let found = |class, score, bounds| Detection { class, score, bounds };
     let one = [found(0, 0.9, [0.0, 0.0, 10.0, 10.0]), found(1, 0.5, [0.0, 0.0, 10.0, 10.0])];
     let two = [found(0, 0.3, [0.0, 0.0, 10.0, 8.0]), found(0, 0.4, [20.0, 0.0, 30.0, 10.0])];
     let joined = join_boxes(&[&one, &two], 0.55);
     // Overlap 80/100: one box, corners (.9·10 + .3·8)/1.2, score .6·2/2. The others stand alone: half their score.
     assert_eq!(joined.len(), 3);
     assert_eq!(joined[0].class, 0);
-    near(&joined[0].corners.map(f64::from), &[0.0, 0.0, 10.0, 9.5], 1e-5);
+    near(&joined[0].bounds.map(f64::from), &[0.0, 0.0, 10.0, 9.5], 1e-5);
     let scores: Vec<f64> = joined.iter().map(|f| f64::from(f.score)).collect();
     near(&scores, &[0.6, 0.25, 0.2], 1e-6);
 }
 
 #[test]
 fn boxes_that_are_no_numbers_are_left_out_and_empty_ones_do_not_overlap() {
-    let bad = Found { class: 0, score: f32::NAN, corners: [0.0; 4] };
-    let empty = Found { class: 0, score: 0.5, corners: [1.0; 4] };
+    let bad = Detection { class: 0, score: f32::NAN, bounds: [0.0; 4] };
+    let empty = Detection { class: 0, score: 0.5, bounds: [1.0; 4] };
     assert_eq!(join_boxes(&[&[bad, empty, empty]], 0.5).len(), 2);
     assert_eq!(join_boxes(&[], 0.5), []);
 }

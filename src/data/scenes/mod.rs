@@ -32,7 +32,6 @@ pub use difficulty::Difficulty;
 pub use domain::{AVERAGE, Look, Mix};
 
 use crate::random::{Stream, fold, stream};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Kinds of road.
@@ -172,24 +171,6 @@ impl Domain {
     /// Scene number `index`: always the same one.
     pub fn scene(&self, index: u64) -> Scene {
         paint::scene(self, index).0
-    }
-
-    /// Scenes `range.start` to `range.end - 1`, in order, made by several threads.
-    pub fn scenes(&self, range: Range<u64>, threads: usize) -> Vec<Scene> {
-        let count = range.end.saturating_sub(range.start);
-        let each = count.div_ceil(threads.max(1) as u64).max(1);
-        let starts: Vec<u64> = range.clone().step_by(each as usize).collect();
-        std::thread::scope(|scope| {
-            let part = |&start: &u64| {
-                let end = (start + each).min(range.end);
-                scope.spawn(move || (start..end).map(|i| self.scene(i)).collect::<Vec<_>>())
-            };
-            let parts: Vec<_> = starts.iter().map(part).collect();
-            let join = |part: std::thread::ScopedJoinHandle<_>| {
-                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            parts.into_iter().flat_map(join).collect()
-        })
     }
 
     /// Whose each sample of a scene is, `[SAMPLES·size, SAMPLES·size]`: a class of [`MASKS`], or 16 + k

@@ -2,8 +2,7 @@
 //!
 //! [`fewshot`]: learning to learn from episodes (sine waves, characters). [`domains`]: knowledge moved from domains with
 //! many labels to domains with few (drawn and real street scenes). [`toy`]: gradient aggregation on a landscape of two
-//! numbers. The command line knows only
-//! [`prepare`], [`estimate`] and [`run`]; which room does the work is decided here, once.
+//! numbers. The command line knows only [`prepare`], [`estimate`] and [`run`]; which room does the work is decided here, once.
 
 pub mod domains;
 pub mod fewshot;

@@ -2,7 +2,7 @@
 //!
 //! The training loop is somebody else's; it looks like this, and `Run` does the rest:
 //! ```text
-//! let mut run = Run::start(recipe, out, quiet)?;        // or Run::resume
+//! let mut run = Run::start(recipe, out)?;               // or Run::resume
 //! let from = match run.resumed.take() { Some(checkpoint) => restore(checkpoint)?, None => 0 };
 //! for step in from..steps {
 //!     let loss = train(step)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::feed::{Feed, Group};
 use super::learner::{Batch, Layout};
 use super::pictures::{Pictures, Task};
-use super::watch::looks;
+use super::watch::{ALONE, TOGETHER, curve_name, looks};
 use crate::doctor::{Measurements, Reading, look_ahead};
 use crate::error::Result;
 use crate::exec::{Options, Program, compile};
@@ -174,10 +174,10 @@ pub fn measured(study: &str, lines: &[Line], tasks: &[Task], seeds: &[u64]) -> M
     for (t, task) in names.iter().enumerate() {
         for &seed in seeds {
             let end = |method: &str| {
-                let curve = looks(lines, &format!("{study}/{task}/source-{method}"), seed);
+                let curve = looks(lines, &curve_name(study, task, method), seed);
                 curve.last().map(|&(_, score)| score)
             };
-            if let (Some(together), Some(alone)) = (end("joint"), end("single")) {
+            if let (Some(together), Some(alone)) = (end(TOGETHER), end(ALONE)) {
                 all.compare(t, together, alone);
             }
         }

@@ -1,4 +1,4 @@
-//! A study from its first picture to its table: six of the seven steps, in order. The seventh, what it is worth, is told by
+//! A study from its first picture to its table: the seven steps, in order. What the seventh says of the table is told by
 //! [`entry`](super::entry).
 
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ struct Course {
 }
 
 impl Study<'_> {
-    /// The steps 1 to 6. `rows`: the pipelines of the table, the last of them the whole method.
+    /// The whole study. `rows`: the pipelines of the table, the last of them the whole method.
     pub fn run(&mut self, rows: &[Pipeline]) -> Result<Found> {
         self.say_tasks();
         self.say_model();

@@ -1,4 +1,4 @@
-//! A study on several domains behind the experiments' door: prepare, estimate, run.
+//! A study on several domains behind the experiments' door: it is prepared, run, and tells what it found.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +20,6 @@ use super::why::why;
 use crate::data::camvid::CamVid;
 use crate::doctor::advise;
 use crate::error::{Error, Result};
-use crate::experiment::Estimate;
 use crate::nn::{Weight, Weights};
 use crate::recipe::{Recipe, Study as Kind, TaskKind};
 use crate::report::{self, Block, Report, Section};
@@ -94,10 +93,6 @@ fn total(
     };
     let budgets = set.budgets.len() as u64;
     sources + meta + (1 + budgets) * alone + adapted(rows) + budgets * adapted(few)
-}
-
-pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
-    super::estimate::estimate(prepared)
 }
 
 pub fn run(prepared: Prepared, run: &mut Run, quiet: bool) -> Result<Summary> {

@@ -14,7 +14,7 @@ use super::pictures::At;
 use super::session::{Nets, Stage, Watch};
 use super::stack::{Rates, Stack};
 use super::study::Study;
-use super::watch::{LOOKS, SourceCurve};
+use super::watch::{ALONE, LOOKS, SourceCurve, TOGETHER};
 use crate::error::Result;
 use crate::nn::{MultiTask, Weights};
 use crate::optim::{Schedule, ScheduleKind};
@@ -60,7 +60,7 @@ impl Study<'_> {
         let mut stack = Stack::new(layout, self.set.temperature, &self.set.options)?;
         stack.start(&starts.iter().collect::<Vec<_>>(), &rates);
         let judged = places.iter().map(|&(task, seed)| (self.set.seeds[seed], vec![task]));
-        let name = (&self.set.name.clone()[..], "source-single");
+        let name = (&self.set.name.clone()[..], ALONE);
         let options = self.set.options;
         let mut curve =
             SourceCurve::new(&self.pictures, &self.net, judged.collect(), name, &options)?;
@@ -87,7 +87,7 @@ impl Study<'_> {
         let (numbers, options) = (self.set.seeds.clone(), self.set.options);
         let mut doctor = Doctor::new(&self.pictures, &self.net, groups, &numbers, &options)?;
         let judged = numbers.iter().map(|&seed| (seed, all.clone())).collect();
-        let title = (&self.set.name.clone()[..], "source-joint");
+        let title = (&self.set.name.clone()[..], TOGETHER);
         let mut curve = SourceCurve::new(&self.pictures, &self.net, judged, title, &options)?;
         let mut look = |step: u64, nets: &Nets| {
             let firsts = nets[..s].to_vec();

@@ -10,7 +10,7 @@ use super::pictures::Task;
 use super::settings::Settings;
 use super::study::Study;
 use super::table::Table as Scores;
-use super::watch::{Rise, mean_curve, steps_to};
+use super::watch::{ALONE, Rise, TOGETHER, curve_name, mean_curve, steps_to};
 use crate::error::Result;
 use crate::eval::{Confusion, Interval};
 use crate::recipe::Recipe;
@@ -210,15 +210,16 @@ fn learning(f: &Findings, study: &Study) -> Section {
     let mut reached = vec![];
     let mut on_sources = vec![];
     for task in &study.tasks {
-        let name = format!("{}/{}/source-single", set.name, task.name);
-        for (name, word) in [(&name, "alone"), (&name.replace("single", "joint"), "together")] {
+        let [alone, together] =
+            [ALONE, TOGETHER].map(|method| curve_name(&set.name, &task.name, method));
+        for (name, word) in [(&alone, "alone"), (&together, "together")] {
             let curve = mean_curve(f.lines, name).into_iter();
             let points: Vec<(f64, f64)> = curve.map(|(x, y)| (x as f64, 100.0 * y)).collect();
             if !points.is_empty() {
                 on_sources.push(Series::line(&format!("{}, {word}", task.name), points));
             }
         }
-        if let Some(rise) = Rise::of(f.lines, &name, set.single_steps, 1.0 - FALL) {
+        if let Some(rise) = Rise::of(f.lines, &alone, set.single_steps, 1.0 - FALL) {
             let goal = REACHED * rise.end;
             let steps = |name: &str| match steps_to(f.lines, name, goal) {
                 Some(steps) => steps.to_string(),
@@ -227,8 +228,8 @@ fn learning(f: &Findings, study: &Study) -> Section {
             reached.push(vec![
                 task.name.clone(),
                 format!("{:.1}", 100.0 * goal),
-                steps(&name),
-                steps(&name.replace("single", "joint")),
+                steps(&alone),
+                steps(&together),
             ]);
             let word = if rise.flat() { "flat before the step size fell" } else { "still rising" };
             flat.push(format!(

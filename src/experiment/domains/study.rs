@@ -1,8 +1,9 @@
 //! A study: its settings, pictures and networks' shapes, and what its parts share.
 //!
-//! [`learn`](super::learn) trains on the sources, [`teach`](super::teach) lets networks answer,
-//! [`apply`](super::apply) adapts to the targets, [`drive`](super::drive) puts them in order. Orders used throughout: single-task networks `[task][seed]` on the sources and
-//! `[task][seed][domain]` on the targets, networks for all tasks `[seed]` and `[seed][domain]`.
+//! [`learn`](super::learn) trains on the sources, [`teach`](super::teach) lets networks answer, [`apply`](super::apply)
+//! adapts to the targets, [`judge`](super::judge) scores there, [`drive`](super::drive) puts them in order. Orders used
+//! throughout: single-task networks `[task][seed]` on the sources and `[task][seed][domain]` on the targets, networks for
+//! all tasks `[seed]` and `[seed][domain]`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Which settings? Every candidate judged on held-out source domains, the same grid for control and method.
 //!
-//! `--set study=tune`; `--set study=difficulty` for the controls alone. Target domains are not looked at, so nothing here can flatter what is reported of them. The
-//! committed recipe has the settings that these tables showed best; difficulty was set by the rows of the controls alone.
+//! `--set study=tune`; `--set study=difficulty` for the controls alone. Target domains are not looked at, so nothing here can
+//! flatter what is reported of them. The committed recipe has the settings that these tables showed best; difficulty was set
+//! by the rows of the controls alone.
 
 use super::methods::{Row, STUDENT, TUNED};
 use super::session::Nets;

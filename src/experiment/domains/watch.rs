@@ -22,6 +22,15 @@ const PICTURES: usize = 15;
 /// A score that grew by less than this from the middle of training to the fall of the step size is flat.
 const FLAT: f64 = 0.02;
 
+/// The methods of these curves: a network a task, and the joint ones with equal weights.
+pub const ALONE: &str = "source-single";
+pub const TOGETHER: &str = "source-joint";
+
+/// A curve's name among the metrics' lines.
+pub fn curve_name(study: &str, task: &str, method: &str) -> String {
+    format!("{study}/{task}/{method}")
+}
+
 pub struct SourceCurve {
     pictures: Arc<dyn Pictures>,
     net: MultiTask,
@@ -30,16 +39,17 @@ pub struct SourceCurve {
     domains: Vec<(Vec<At>, Vec<f32>)>,
     /// Of each network: its seed, and the tasks it is judged on.
     nets: Vec<(u64, Vec<usize>)>,
-    name: String,
+    study: String,
+    method: &'static str,
 }
 
 impl SourceCurve {
-    /// `name`: of the figures, `NAME/TASK/METHOD`.
+    /// `study` and `method` as in [`curve_name`].
     pub fn new(
         pictures: &Arc<dyn Pictures>,
         net: &MultiTask,
         nets: Vec<(u64, Vec<usize>)>,
-        (name, method): (&str, &str),
+        (study, method): (&str, &'static str),
         options: &Options,
     ) -> Result<Self> {
         let program = Answering::new(net, nets.len(), PICTURES, options)?;
@@ -51,8 +61,8 @@ impl SourceCurve {
             (at, x)
         });
         let domains = domains.collect();
-        let name = format!("{name}/{{}}/{method}");
-        Ok(Self { pictures: pictures.clone(), net: net.clone(), program, domains, nets, name })
+        let (pictures, net, study) = (pictures.clone(), net.clone(), study.to_string());
+        Ok(Self { pictures, net, program, domains, nets, study, method })
     }
 
     /// A line for each network and task: its mean score over the source domains.
@@ -73,7 +83,7 @@ impl SourceCurve {
                 // A domain whose few pictures hold no object has no precision: left out.
                 let of: Vec<f64> = scores.iter().map(|s| s[t]).filter(|v| v.is_finite()).collect();
                 let mean = of.iter().sum::<f64>() / of.len() as f64;
-                let name = self.name.replace("{}", &tasks[t].name);
+                let name = curve_name(&self.study, &tasks[t].name, self.method);
                 lines.push(Line::evaluate(*seed, step, &name, mean, f64::NAN, of.len() as u64));
             }
         }

@@ -2,7 +2,7 @@
 //! source pictures before any target was seen, and what the other tasks' steps were worth to it.
 
 use super::figures::points;
-use super::watch::looks;
+use super::watch::{ALONE, TOGETHER, curve_name, looks};
 use crate::doctor::Measurements;
 use crate::eval::Interval;
 use crate::run::Line;
@@ -22,12 +22,12 @@ struct Standing {
 impl Standing {
     fn of(lines: &[Line], study: &str, task: &str, seeds: &[u64]) -> Option<Self> {
         let curve = |method: &str, seed: u64| {
-            let curve = looks(lines, &format!("{study}/{task}/source-{method}"), seed);
+            let curve = looks(lines, &curve_name(study, task, method), seed);
             Some(curve).filter(|curve| !curve.is_empty())
         };
         let (mut steps, mut scores) = ((0, 0), [vec![], vec![], vec![]]);
         for &seed in seeds {
-            let (joint, single) = (curve("joint", seed)?, curve("single", seed)?);
+            let (joint, single) = (curve(TOGETHER, seed)?, curve(ALONE, seed)?);
             let (together, alone) = (joint.last()?, single.last()?);
             let early = single.iter().rev().find(|(step, _)| *step <= together.0)?;
             steps = (together.0, alone.0);

@@ -5,7 +5,7 @@ use super::driving;
 use super::heads::Case;
 use crate::loss;
 use crate::meta::{Episode, Judged, Maml};
-use crate::nn::{Given, Init, Mlp, Model, Params, Spec, Weights};
+use crate::nn::{Conv4, Given, Init, Mlp, Model, Params, Spec, Weights};
 use crate::op::Window;
 use crate::optim::{Adam, Optimizer, Pace};
 use crate::random::Stream;
@@ -24,6 +24,8 @@ pub struct Row {
 enum Kind {
     /// MAML on pooled Conv-4-64, five ways: tasks, queries a class, inner steps, first order.
     Images { tasks: usize, queries: usize, steps: usize, first_order: bool },
+    /// A step of the recipes for Omniglot with their network, strided Conv-4.
+    Omniglot { ways: usize, tasks: usize, steps: usize, inner_lr: f64 },
     /// MAML on the sinusoid, 25 tasks.
     Sine,
     /// An ordinary training step of Conv-4-64, 20 ways.
@@ -51,6 +53,8 @@ pub fn all() -> Vec<Row> {
         row("R7", "forward", Kind::Heads(Case::Forward)),
         row("R7", "one", Kind::Heads(Case::One)),
         row("R7", "k", Kind::Heads(Case::PerTask)),
+        row("omniglot", "5w1s", Kind::Omniglot { ways: 5, tasks: 32, steps: 1, inner_lr: 0.4 }),
+        row("omniglot", "20w1s", Kind::Omniglot { ways: 20, tasks: 16, steps: 5, inner_lr: 0.1 }),
         row("driving", "joint", Kind::Driving(driving::Case::Joint)),
         row("driving", "parts", Kind::Driving(driving::Case::Parts)),
         row("driving", "k", Kind::Driving(driving::Case::PerTask)),
@@ -97,6 +101,10 @@ impl Row {
                 let maml = Maml { first_order, ..Maml::new(0.4, steps) };
                 meta_step(&tape, &pooled(WAYS), &maml, tasks, [WAYS, WAYS * queries], Some(WAYS))
             }
+            Kind::Omniglot { ways, tasks, steps, inner_lr } => {
+                let (net, maml) = (Conv4::omniglot(ways), Maml::new(inner_lr, steps));
+                meta_step(&tape, &net, &maml, tasks, [ways, ways], Some(ways))
+            }
             Kind::Sine => {
                 let sizes = vec![1, 40, 40, 1];
                 let mlp = Mlp { sizes, activation: Default::default(), init: Init::He };
@@ -110,19 +118,26 @@ impl Row {
 
     /// The row's multiply-adds of convolutions and head, as `WORK.md` counts them, in 10^9 flops.
     pub fn gflop(&self) -> f64 {
-        let sample = |ways: usize| -> (f64, f64) {
+        // One picture forward, and the share of the first layer, which needs no gradient by its pictures.
+        let conv4 = |[p1, p2, p3, p4]: [usize; 4], ways: usize| -> (f64, f64) {
             let layer = |ci: usize, pixels: usize| (2 * 64 * ci * 9 * pixels) as f64;
-            let first = layer(1, 784);
-            let all = first + layer(64, 196) + layer(64, 49) + layer(64, 9);
-            (all + (2 * 64 * ways) as f64, first)
+            let first = layer(1, p1);
+            (first + layer(64, p2 + p3 + p4) + (2 * 64 * ways) as f64, first)
+        };
+        let sample = |ways: usize| conv4([784, 196, 49, 9], ways);
+        let meta = |(f, f1): (f64, f64), support: usize, query: usize, first_order: bool| {
+            let gradient = 3.0 * f - f1;
+            let inner = if first_order { gradient } else { 9.0 * f - 5.0 * f1 };
+            support as f64 * inner + query as f64 * gradient
         };
         let flops = match self.kind {
             Kind::Images { tasks, queries, steps, first_order } => {
-                let (f, f1) = sample(WAYS);
-                let gradient = 3.0 * f - f1;
-                let inner = if first_order { gradient } else { 9.0 * f - 5.0 * f1 };
-                let (support, query) = (steps * WAYS, WAYS * queries);
-                tasks as f64 * (support as f64 * inner + query as f64 * gradient)
+                let one = meta(sample(WAYS), steps * WAYS, WAYS * queries, first_order);
+                tasks as f64 * one
+            }
+            Kind::Omniglot { ways, tasks, steps, .. } => {
+                let strided = conv4([196, 49, 16, 4], ways);
+                tasks as f64 * meta(strided, steps * ways, ways, false)
             }
             // 12 products of the 40×40 layer and as many thin ones, a task (see BENCHMARKS.md).
             Kind::Sine => 25.0 * 12.0 * 2.0 * 10.0 * (40.0 * 40.0 + 80.0),

@@ -49,7 +49,7 @@ pub fn main(args: &Args) -> Result<()> {
     let rows = bench::rows_named(&names)?;
     if !args.json {
         output::print(&format!(
-            "{:<4} {:<9} {:>10} {:>10} {:>6} {:>9} {:>8} {:>9} {:>9}  device\n",
+            "{:<8} {:<9} {:>10} {:>10} {:>6} {:>9} {:>8} {:>9} {:>9}  device\n",
             "row",
             "case",
             "median ms",
@@ -73,7 +73,7 @@ pub fn main(args: &Args) -> Result<()> {
             ceiling => format!("{:.0}%", 100.0 * line.gflops / ceiling),
         };
         output::print(&format!(
-            "{:<4} {:<9} {:>10.3} {:>10.3} {:>6} {:>9.1} {share:>8} {:>9.1} {:>9}  {}\n",
+            "{:<8} {:<9} {:>10.3} {:>10.3} {:>6} {:>9.1} {share:>8} {:>9.1} {:>9}  {}\n",
             line.row,
             line.case,
             line.median_ms,

@@ -64,6 +64,13 @@ fn exact(op: BlockOp, a: f64, b: f64, c: f64) -> f64 {
         BlockOp::AddAdd => a + b + c,
         BlockOp::AddMul => (a + b) * c,
         BlockOp::MulMul => a * b * c,
+        BlockOp::LessMul => {
+            if a < b {
+                c
+            } else {
+                c * 0.0
+            }
+        }
     }
 }
 

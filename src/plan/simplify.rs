@@ -11,6 +11,8 @@ use crate::shape::{Axes, Shape};
 
 /// Rules feed each other, so the graph passes through them until nothing changes, at most this often.
 const ROUNDS: usize = 4;
+/// Products within products that are looked through for a constant factor.
+const DEEP: usize = 3;
 
 pub fn simplify(graph: Graph) -> Graph {
     let mut graph = graph;
@@ -41,6 +43,7 @@ pub(super) struct Rules {
 
 const ADD: Op = Op::Pointwise(Pointwise::Add);
 const MUL: Op = Op::Pointwise(Pointwise::Mul);
+const MAX: Op = Op::Pointwise(Pointwise::Max);
 
 impl Rules {
     /// `op(inputs)` after all rules.
@@ -145,6 +148,13 @@ impl Rules {
         }
         if let Some(done) = self.before_split(kind, inputs, shape) {
             return Some(done);
+        }
+        // 0 < y where max(y, 0) is known: the latter is what the next layer reads, so it is stored.
+        if let (Pointwise::Less, &[zero, y]) = (kind, inputs)
+            && self.made.number(zero) == Some(0.0)
+            && let Some(kept) = self.made.find(MAX, vec![y, zero], shape)
+        {
+            return Some(self.made.node(Op::Pointwise(kind), vec![zero, kept], shape));
         }
         let small: Option<Vec<(usize, Shape)>> = inputs.iter().map(|&id| self.small(id)).collect();
         let small = small?;
@@ -267,7 +277,31 @@ impl Rules {
                 return Some(self.make(Op::Put(along), vec![product, index], shape));
             }
         }
+        // (x·p + y·q)·b = x·(p·b) + y·(q·b) for small p, q and b: terms of one map then meet in sums. Not for
+        // numbers alone: an optimiser's state stays what its update is made of.
+        if let (Op::Expand, true) = (self.op(b), *self.op(a) == ADD) {
+            let factor = self.made.shape(self.input(b, 0));
+            if self.terms_scale(a, factor, shape, DEEP) {
+                let terms = [self.input(a, 0), self.input(a, 1)];
+                let terms = terms.map(|term| self.make(MUL, vec![term, b], shape));
+                return Some(self.make(ADD, terms.to_vec(), shape));
+            }
+        }
         None
+    }
+
+    /// A sum of terms that each have a small factor, for which `factor` times it is still small.
+    fn terms_scale(&self, id: usize, factor: Shape, shape: Shape, depth: usize) -> bool {
+        let (true, &[p, q]) = (depth > 0, &self.made.nodes[id].inputs[..]) else { return false };
+        match self.op(id) {
+            op if *op == ADD => {
+                [p, q].into_iter().all(|term| self.terms_scale(term, factor, shape, depth - 1))
+            }
+            op if *op == MUL => self.small(q).is_some_and(|(_, s)| {
+                s.broadcast(&factor).expect("operands of one shape") != shape
+            }),
+            _ => false,
+        }
     }
 
     fn expand_rule(&mut self, x: usize, shape: Shape) -> Option<usize> {
@@ -316,7 +350,6 @@ impl Rules {
         if let Some(sum) = self.sum_before_split(x, axes, shape) {
             return Some(sum);
         }
-        let constant_over = |s: Shape| axes.iter().all(|axis| s[axis] == 1);
         match self.op(x).clone() {
             Op::Sum(inner) if !axes.has(0) && !inner.has(0) => {
                 let source = self.input(x, 0);
@@ -341,36 +374,102 @@ impl Rules {
                 let source = self.input(x, 0);
                 Some(self.make(Op::Sum(axes), vec![source], shape))
             }
-            // Σ x·c = c·Σ x for c constant over the summed axes. Not Σ (x + c) = Σ x + count·c: where c
-            // is minus a maximum or a mean, both sides of that sum are far from what is left of them.
-            op if op == MUL || op == ADD => {
+            // Σ x·c = c·Σ x for c constant over the summed axes, wherever in the product it stands. Not
+            // Σ (x + c) = Σ x + count·c: where c is minus a maximum or a mean, both sides of that sum are far
+            // from what is left of them.
+            op if op == MUL => {
+                // What is summed over tasks keeps its form: that sum ends a segment.
+                let deep = if axes.has(0) { 1 } else { DEEP };
+                let mut outside = vec![];
+                let rest = self.constants_out(x, axes, shape, deep, &mut outside);
+                if !outside.is_empty() {
+                    let sum = self.make(Op::Sum(axes), vec![rest], shape);
+                    let times = |sum, c| self.make(MUL, vec![sum, c], shape);
+                    return Some(outside.into_iter().fold(sum, times));
+                }
+                // Σ x·(a + b) = Σ x·a + Σ x·b where both get simpler by it: sums that others need as well.
+                let (both, other) = self.splits(x, axes)?;
+                let (a, b) = (self.input(both, 0), self.input(both, 1));
+                let [a, b] = [a, b].map(|term| {
+                    let product = self.make(MUL, vec![other, term], from);
+                    self.make(Op::Sum(axes), vec![product], shape)
+                });
+                Some(self.make(ADD, vec![a, b], shape))
+            }
+            // Σ (a + b) = Σ a + Σ b where one of them gets simpler by it.
+            op if op == ADD && !axes.has(0) => {
                 let (p, q) = (self.input(x, 0), self.input(x, 1));
-                let outside = self.small(q).filter(|&(_, s)| op == MUL && constant_over(s));
-                if let Some((source, _)) = outside {
-                    let sum = self.make(Op::Sum(axes), vec![p], shape);
-                    let c = match self.made.number(source) {
-                        Some(value) => self.constant(value, shape),
-                        None => self.expanded(source, shape),
-                    };
-                    return Some(self.make(op, vec![sum, c], shape));
-                }
-                // Σ (a + b) = Σ a + Σ b where one of them gets simpler by it.
                 let simpler = |id: usize| match self.op(id) {
-                    op if *op == MUL => {
-                        self.small(self.input(id, 1)).is_some_and(|(_, s)| constant_over(s))
-                    }
                     Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
-                    _ => false,
+                    _ => self.is_scaled(id, axes, DEEP) || self.splits(id, axes).is_some(),
                 };
-                if op == ADD && !axes.has(0) && (simpler(p) || simpler(q)) {
-                    let a = self.make(Op::Sum(axes), vec![p], shape);
-                    let b = self.make(Op::Sum(axes), vec![q], shape);
-                    return Some(self.make(ADD, vec![a, b], shape));
+                if !simpler(p) && !simpler(q) {
+                    return None;
                 }
-                None
+                let a = self.make(Op::Sum(axes), vec![p], shape);
+                let b = self.make(Op::Sum(axes), vec![q], shape);
+                Some(self.make(ADD, vec![a, b], shape))
             }
             _ => None,
         }
+    }
+
+    /// An operand of a product that does not vary over `axes`.
+    fn constant_over(&self, id: usize, axes: Axes) -> Option<usize> {
+        let (source, s) = self.small(id)?;
+        axes.iter().all(|axis| s[axis] == 1).then_some(source)
+    }
+
+    /// A product without its factors that do not vary over `axes`; those, in the shape of a sum over them.
+    fn constants_out(
+        &mut self,
+        x: usize,
+        axes: Axes,
+        sum: Shape,
+        depth: usize,
+        outside: &mut Vec<usize>,
+    ) -> usize {
+        if depth == 0 || *self.op(x) != MUL {
+            return x;
+        }
+        let (p, q) = (self.input(x, 0), self.input(x, 1));
+        if let Some(source) = self.constant_over(q, axes) {
+            outside.push(match self.made.number(source) {
+                Some(value) => self.constant(value, sum),
+                None => self.expanded(source, sum),
+            });
+            return self.constants_out(p, axes, sum, depth - 1, outside);
+        }
+        let before = outside.len();
+        let factors = [p, q].map(|id| self.constants_out(id, axes, sum, depth - 1, outside));
+        match outside.len() == before {
+            true => x,
+            false => self.make(MUL, factors.to_vec(), self.made.shape(x)),
+        }
+    }
+
+    /// Whether [`constants_out`](Self::constants_out) finds any.
+    fn is_scaled(&self, x: usize, axes: Axes, depth: usize) -> bool {
+        if depth == 0 || *self.op(x) != MUL {
+            return false;
+        }
+        let (p, q) = (self.input(x, 0), self.input(x, 1));
+        self.constant_over(q, axes).is_some()
+            || [p, q].into_iter().any(|id| self.is_scaled(id, axes, depth - 1))
+    }
+
+    /// A product of a sum, both of whose terms have factors that do not vary over `axes`, and of something:
+    /// that sum, and what it is multiplied with.
+    fn splits(&self, x: usize, axes: Axes) -> Option<(usize, usize)> {
+        if *self.op(x) != MUL || axes.has(0) {
+            return None;
+        }
+        let (p, q) = (self.input(x, 0), self.input(x, 1));
+        let scaled = |term: usize| self.is_scaled(term, axes, DEEP);
+        let both = |id: usize| {
+            *self.op(id) == ADD && scaled(self.input(id, 0)) && scaled(self.input(id, 1))
+        };
+        [(p, q), (q, p)].into_iter().find(|&(sum, _)| both(sum))
     }
 
     /// Take(f(x), i) = f(Take(x, i)): pointwise work moves to the small side of a pool.

@@ -68,9 +68,11 @@ impl<'s> Assembler<'s> {
                 Pointwise::Add => {
                     &[(Pointwise::Mul, BlockOp::MulAdd), (Pointwise::Add, BlockOp::AddAdd)]
                 }
-                Pointwise::Mul => {
-                    &[(Pointwise::Mul, BlockOp::MulMul), (Pointwise::Add, BlockOp::AddMul)]
-                }
+                Pointwise::Mul => &[
+                    (Pointwise::Mul, BlockOp::MulMul),
+                    (Pointwise::Add, BlockOp::AddMul),
+                    (Pointwise::Less, BlockOp::LessMul),
+                ],
                 _ => &[],
             };
             let found = pairs.iter().find_map(|&(first, both)| {

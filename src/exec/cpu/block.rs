@@ -116,6 +116,8 @@ instructions! {
     AddAdd 3 (a, b, c) (a + b) + c;
     AddMul 3 (a, b, c) (a + b) * c;
     MulMul 3 (a, b, c) (a * b) * c;
+    /// The derivative of a ReLU: `c` where a < b, else `c` times 0.
+    LessMul 3 (a, b, c) a.less(b) * c;
 }
 
 /// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is.
@@ -387,6 +389,7 @@ unsafe fn run<L: Lanes>(
             BlockOp::AddAdd => fast!(three, AddAdd),
             BlockOp::AddMul => fast!(three, AddMul),
             BlockOp::MulMul => fast!(three, MulMul),
+            BlockOp::LessMul => fast!(three, LessMul),
             BlockOp::Recip => in_rows::<L, Recip>(dst, pitch, args, rows, lanes),
             BlockOp::Exp => in_rows::<L, Exp>(dst, pitch, args, rows, lanes),
             BlockOp::Log => in_rows::<L, Log>(dst, pitch, args, rows, lanes),

@@ -30,7 +30,7 @@ fn omniglot_networks_have_the_published_sizes() {
 fn outputs(model: &Conv4, x: Var, context: Option<Var>, step: usize) -> Vec<f64> {
     let tape = x.tape;
     let weights = Params::constants(tape, &Weights::init(&model.spec(), 5));
-    let out = model.output(&weights, Given { x, context, step });
+    let out = model.output(&weights, Given { x, context, step: step.into() });
     assert_eq!(out.shape().dims(), [x.shape()[0], x.shape()[1], 3]);
     evaluate(tape, &[], &[out]).remove(0)
 }
@@ -91,7 +91,7 @@ fn per_step_norms_have_their_own_scale_for_each_step() {
         w.values[4..8].fill(2.0); // after one step
     }
     let (x, params) = (numbers(&tape, &[1, 3, 16, 16, 2], 2), Params::constants(&tape, &weights));
-    let at = |step| model.output(&params, Given { x, context: None, step });
+    let at = |step: usize| model.output(&params, Given { x, context: None, step: step.into() });
     let found = evaluate(&tape, &[], &[at(0), at(1), at(2), at(9)]);
     assert_ne!(found[0], found[1]);
     assert_eq!(found[0], found[2]);

@@ -9,7 +9,7 @@ use crate::report::flame::{self, Slice};
 /// Time kernels and meta-steps
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Rows to run, such as R1 R2 R3 (all where none is named); kernels, plan and tasks for tables of their own
+    /// Rows to run, such as R1 R2 R3 (all where none is named); kernels, plan, tasks and memory for tables of their own
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Also the share of each kind of kernel on one thread of `cpu`
@@ -35,7 +35,8 @@ type Table = fn(&Args) -> Result<()>;
 pub fn main(args: &Args) -> Result<()> {
     let options = bench::options(args.device.into(), args.threads);
     let mut names = args.names.clone();
-    let specials: [(&str, Table); 3] = [("kernels", kernels), ("plan", planning), ("tasks", tasks)];
+    let specials: [(&str, Table); 4] =
+        [("kernels", kernels), ("plan", planning), ("tasks", tasks), ("memory", second_order)];
     for (name, special) in specials {
         let before = names.len();
         names.retain(|n| !n.eq_ignore_ascii_case(name));
@@ -147,6 +148,34 @@ fn tasks(args: &Args) -> Result<()> {
                 line.device
             ),
         })?;
+    }
+    Ok(())
+}
+
+/// Exact meta-gradients on one tape and with inner steps computed again, against their number.
+fn second_order(args: &Args) -> Result<()> {
+    let options = bench::options(args.device.into(), args.threads);
+    if !args.json {
+        output::print(
+            "inner steps  way                                               median ms    min ms  peak MiB    GFLOP  device\n",
+        )?;
+    }
+    for inner_steps in [1, 5, 10, 20] {
+        for line in bench::memory::second_order(inner_steps, &options)? {
+            output::print(&match args.json {
+                true => format!("{}\n", serde_json::to_string(&line).expect("plain data")),
+                false => format!(
+                    "{:>11}  {:<49} {:>9.1} {:>9.1} {:>9.1} {:>8.2}  {}\n",
+                    line.inner_steps,
+                    line.way,
+                    line.median_ms,
+                    line.min_ms,
+                    line.peak_bytes as f64 / 1048576.0,
+                    line.gflop,
+                    line.device
+                ),
+            })?;
+        }
     }
     Ok(())
 }

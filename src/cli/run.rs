@@ -157,8 +157,10 @@ fn dry_run(recipe: &Recipe, cost: &Estimate, json: bool) -> Result<()> {
     let time = crate::run::progress::duration(std::time::Duration::from_secs_f64(
         cost.seconds.clamp(0.0, 1e9),
     ));
+    let within = cost.within_memory.as_ref();
+    let within = within.map_or(String::new(), |way| format!("# within memory   {way}\n"));
     output::print(&format!(
-        "{}\n# parameters      {}\n# steps           {}\n# flops a step    {:.3e}\n# peak bytes      {} ({:.1} MiB)\n\
+        "{}\n# parameters      {}\n# steps           {}\n# flops a step    {:.3e}\n# peak bytes      {} ({:.1} MiB)\n{within}\
          # training time   {time} a seed, without controls and evaluation, on {}\n",
         recipe.to_toml(),
         cost.parameters,

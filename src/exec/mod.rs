@@ -34,12 +34,22 @@ pub struct Options {
     pub memory: Option<u64>,
 }
 
+impl Options {
+    /// Worker threads of `cpu`.
+    pub fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, |threads| threads.get());
+        self.threads.unwrap_or_else(cores).max(1)
+    }
+}
+
 /// What a program costs, known before it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Cost {
     pub flops: u64,
     /// Bytes of all buffers and arenas.
     pub peak_bytes: u64,
+    /// The part of them that each worker of `cpu` has for itself; 0 elsewhere.
+    pub worker_bytes: u64,
     /// Kernels a run launches: dispatches on `gpu`.
     pub kernels: usize,
 }
@@ -95,6 +105,25 @@ pub fn compile(
     }
 }
 
+/// What [`compile`] would make costs: planned in the same way, but nothing is allocated, and `options.memory`
+/// does not count. Errors: a device that is not there.
+pub fn cost(
+    tape: &Tape,
+    outputs: &[Var],
+    state: &[(usize, usize)],
+    options: &Options,
+) -> Result<Cost> {
+    match options.device {
+        Device::Reference => Ok(reference::Reference::new(tape, outputs, state).cost()),
+        Device::Cpu => cpu::Cpu::cost_of(tape, outputs, state, options),
+        Device::Auto => match automatic() {
+            Some(number) => cost_on_gpu(tape, outputs, state, options, Some(number)),
+            None => cpu::Cpu::cost_of(tape, outputs, state, options),
+        },
+        Device::Gpu(number) => cost_on_gpu(tape, outputs, state, options, number),
+    }
+}
+
 /// The hardware GPU that `auto` takes, if there is one.
 #[cfg(feature = "gpu")]
 fn automatic() -> Option<usize> {
@@ -118,6 +147,17 @@ fn on_gpu(
     Ok(Box::new(gpu::GpuProgram::compile(tape, outputs, state, options, number)?))
 }
 
+#[cfg(feature = "gpu")]
+fn cost_on_gpu(
+    tape: &Tape,
+    outputs: &[Var],
+    state: &[(usize, usize)],
+    options: &Options,
+    number: Option<usize>,
+) -> Result<Cost> {
+    gpu::GpuProgram::cost_of(tape, outputs, state, options, gpu::choose_adapter(number)?)
+}
+
 #[cfg(not(feature = "gpu"))]
 fn on_gpu(
     _: &Tape,
@@ -126,6 +166,22 @@ fn on_gpu(
     _: &Options,
     _: Option<usize>,
 ) -> Result<Box<dyn Program>> {
+    Err(no_gpu())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn cost_on_gpu(
+    _: &Tape,
+    _: &[Var],
+    _: &[(usize, usize)],
+    _: &Options,
+    _: Option<usize>,
+) -> Result<Cost> {
+    Err(no_gpu())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn no_gpu() -> crate::error::Error {
     let why = "this build has no `gpu`; build with --features gpu, or use --device cpu";
-    Err(crate::error::Error::input(why))
+    crate::error::Error::input(why)
 }

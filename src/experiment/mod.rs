@@ -38,6 +38,9 @@ pub struct Estimate {
     pub seconds: f64,
     /// What they ran on.
     pub device: String,
+    /// How a step is computed, where a memory budget chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_memory: Option<String>,
 }
 
 /// Reads what the recipe needs and refuses what cannot work: a refused run leaves no folder.

@@ -11,7 +11,7 @@ use crate::tape::{Tape, Var};
 
 /// Losses of this size are not numbers any more. Below the largest f32, whose sum over a few steps would not be finite
 /// either.
-const HUGE: f64 = 1e30;
+pub(super) const HUGE: f64 = 1e30;
 
 /// The two slots as a step's inputs.
 #[derive(Clone, Copy, Debug)]

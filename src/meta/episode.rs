@@ -1,6 +1,6 @@
 //! What a method is given: a batch of tasks, and a way to judge weights on a part of them.
 
-use crate::nn::{Given, Model, Params};
+use crate::nn::{Given, Model, Params, Step};
 use crate::tape::{Tape, Var};
 
 /// A batch of tasks: what each task adapts on, and what the adapted weights are judged on.
@@ -23,15 +23,15 @@ impl<'t> Episode<'t> {
     }
 
     /// The support set, `step` inner steps in.
-    pub fn support_part(&self, step: usize) -> Part<'t> {
+    pub fn support_part(&self, step: impl Into<Step<'t>>) -> Part<'t> {
         let (x, y) = self.support;
-        Part { given: Given { x, context: None, step }, y }
+        Part { given: Given { x, context: None, step: step.into() }, y }
     }
 
     /// The query set, after `step` inner steps.
-    pub fn query_part(&self, step: usize) -> Part<'t> {
+    pub fn query_part(&self, step: impl Into<Step<'t>>) -> Part<'t> {
         let (x, y) = self.query;
-        Part { given: Given { x, context: Some(self.support.0), step }, y }
+        Part { given: Given { x, context: Some(self.support.0), step: step.into() }, y }
     }
 }
 

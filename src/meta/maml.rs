@@ -65,31 +65,39 @@ impl Maml {
         // One copy per task, [1, ...] -> [tasks, ...]. The derivative of a copy is a sum over the
         // copies, so the outer sum of Algorithm 1 needs no code of its own.
         let mut fast = theta.per_task(episode.tasks());
-        let moving = theta.adapting_positions();
-        let pick = |weights: &Params<'t>| -> Vec<Var<'t>> {
-            moving.iter().map(|&i| weights.vars()[i]).collect()
-        };
-        let mut state = self.inner.init(&pick(&fast));
+        let mut state = self.inner.init(&fast.adapting_vars());
         let (mut path, mut losses) = (vec![fast.clone()], vec![]);
         for step in 0..self.inner_steps {
             let loss = judge(&fast, episode.support_part(step)).loss;
             // `grad` adds the tasks' losses. That does not mix them: no task's loss depends on another
             // task's fast weights, so each row of the gradient is that task's own.
-            let mut gradient = grad(loss, &pick(&fast));
+            let mut gradient = grad(loss, &fast.adapting_vars());
             if self.first_order {
                 gradient = gradient.into_iter().map(Var::detach).collect();
             }
             let pace = Pace::new(self.inner_lr, (step + 1) as f64);
-            let (moved, kept) = self.inner.update(&pick(&fast), &gradient, &state, pace);
-            let mut vars = fast.vars().to_vec();
-            for (&i, w) in moving.iter().zip(moved) {
-                vars[i] = w;
-            }
-            (fast, state) = (fast.with(vars), kept);
+            (fast, state) = self.descend(&fast, &gradient, &state, pace);
             path.push(fast.clone());
             losses.push(loss);
         }
         (path, losses)
+    }
+
+    /// The weights after one update of those that adapt, and what the inner optimiser keeps of it.
+    #[track_caller]
+    pub(super) fn descend<'t>(
+        &self,
+        fast: &Params<'t>,
+        gradient: &[Var<'t>],
+        kept: &[Vec<Var<'t>>],
+        pace: Pace<'t>,
+    ) -> (Params<'t>, Vec<Vec<Var<'t>>>) {
+        let (moved, kept) = self.inner.update(&fast.adapting_vars(), gradient, kept, pace);
+        let mut vars = fast.vars().to_vec();
+        for (i, w) in fast.adapting_positions().into_iter().zip(moved) {
+            vars[i] = w;
+        }
+        (fast.with(vars), kept)
     }
 
     /// The query loss and answers after each of `steps` inner steps, from one path of adaptation: for

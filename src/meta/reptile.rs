@@ -95,6 +95,9 @@ impl Reptile {
             own.reshape(&[&[dims[0], dims[1] / m], rest].concat()[..])
         };
         let ((sx, sy), (qx, qy)) = (episode.support, episode.query);
-        Part { given: Given { x: deal((sx, qx)), context: None, step }, y: deal((sy, qy)) }
+        Part {
+            given: Given { x: deal((sx, qx)), context: None, step: step.into() },
+            y: deal((sy, qy)),
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! cbfinn/maml. Pooled: 28 → 14 → 7 → 3 → 1, and the head reads all that remains.
 
 use super::{
-    Activation, Given, Init, Model, Norm, Params, Spec, conv, linear, norm, spec_conv, spec_linear,
-    spec_norm,
+    Activation, Given, Init, Model, Norm, Params, Spec, Step, conv, linear, norm, spec_conv,
+    spec_linear, spec_norm,
 };
 use crate::op::Window;
 use crate::tape::{Conv2d, Var};
@@ -65,7 +65,13 @@ impl Conv4 {
     }
 
     /// `[tasks, images, height, width, channels]` -> `[tasks, images, features]`.
-    fn embed<'t>(&self, weights: &Params<'t>, x: Var<'t>, members: usize, step: usize) -> Var<'t> {
+    fn embed<'t>(
+        &self,
+        weights: &Params<'t>,
+        x: Var<'t>,
+        members: usize,
+        step: Step<'t>,
+    ) -> Var<'t> {
         let geometry = match self.downsample {
             Downsample::Stride => Conv2d::new(2, 1),
             Downsample::Pool => Conv2d::new(1, 1),

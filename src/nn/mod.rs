@@ -44,13 +44,32 @@ pub struct Given<'t> {
     /// The support set of the same tasks, where `x` are queries: [`Norm::Single`] needs it.
     pub context: Option<Var<'t>>,
     /// Inner steps taken so far: [`Norm::PerStep`] has parameters for each.
-    pub step: usize,
+    pub step: Step<'t>,
+}
+
+/// A number of inner steps: known when the tape is written, or what a slot says before each run, `[1]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'t> {
+    Number(usize),
+    Slot(Var<'t>),
+}
+
+impl From<usize> for Step<'_> {
+    fn from(number: usize) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<'t> From<Var<'t>> for Step<'t> {
+    fn from(slot: Var<'t>) -> Self {
+        Self::Slot(slot)
+    }
 }
 
 impl<'t> Given<'t> {
     /// `x` alone, before any inner step.
     pub fn new(x: Var<'t>) -> Self {
-        Self { x, context: None, step: 0 }
+        Self { x, context: None, step: 0.into() }
     }
 }
 

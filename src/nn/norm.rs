@@ -1,7 +1,7 @@
 //! Normalisation, whose mode is always named: whose statistics a picture is normalised with decides
 //! whether one query may learn from another (transductive) or not.
 
-use super::{Init, Params, Spec};
+use super::{Init, Params, Spec, Step};
 use crate::tape::Var;
 
 /// Whose statistics.
@@ -72,17 +72,22 @@ pub fn norm<'t>(
     name: &str,
     x: Var<'t>,
     members: usize,
-    step: usize,
+    step: impl Into<Step<'t>>,
 ) -> Var<'t> {
     let normal = match norm {
         Norm::Batch | Norm::Single | Norm::PerStep { .. } => grouped_batch_norm(x, members),
         Norm::Group { groups } => group_norm(x, groups),
     };
+    let step = step.into();
     // Stored [1, sets, 1, 1, channels]: the set's axis stands where the pictures' does. How many there are is
     // the weights' own affair, so that a network learned in one mode can be judged in another.
     let of_step = |kind: &str| {
         let w = weights.get(&format!("{name}/{kind}"));
-        w.narrow(1, step.min(w.shape()[1] - 1), 1)
+        match (step, w.shape()[1] - 1) {
+            (Step::Number(step), last) => w.narrow(1, step.min(last), 1),
+            (Step::Slot(_), 0) => w,
+            (Step::Slot(step), _) => w.gather(step, 1), // an index behind the last means the last
+        }
     };
     normal * of_step("scale") + of_step("shift")
 }

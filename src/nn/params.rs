@@ -81,6 +81,11 @@ impl<'t> Params<'t> {
         (0..self.vars.len()).filter(|&i| self.adapts[i]).collect()
     }
 
+    /// The parameters that an inner loop changes.
+    pub fn adapting_vars(&self) -> Vec<Var<'t>> {
+        self.adapting_positions().into_iter().map(|i| self.vars[i]).collect()
+    }
+
     /// A copy of each parameter for each of `tasks` tasks: its derivative is the sum over tasks.
     pub fn per_task(&self, tasks: usize) -> Self {
         self.with(self.vars.iter().map(|w| w.per_task(tasks)).collect())

@@ -134,7 +134,7 @@ keys! {
         threads: usize = "0", Whole(0, 1024), "threads";
         /// `plain` switches every rewriting of the plan off
         plan: PlanKind = "'fast'", Word(PlanKind::WORDS), "";
-        /// Memory the plan may use, such as "2GiB"; 0 sets no bound
+        /// Memory the programs of a step may hold, such as "2GiB"; few-shot training takes the fastest way that fits. 0 sets no bound
         memory: u64 = "0", Bytes, "bytes";
         /// `full` adds label-count curves and ablations where the recipe has them; `difficulty` and `tune` look at settings
         study: Study = "'default'", Word(Study::WORDS), "";

@@ -72,6 +72,68 @@ struct Running {
     sums_len: usize,
 }
 
+/// A plan's kernels made ready, and what running them takes, in floats: nothing is allocated yet.
+struct Ready {
+    codes: Vec<Code>,
+    /// Of each segment: chunks of tasks, and the length of one chunk's sums.
+    sums: Vec<(usize, usize)>,
+    /// Of each worker.
+    floats: usize,
+    registers: usize,
+    partial: usize,
+    /// Of all together.
+    meeting: usize,
+}
+
+impl Ready {
+    fn new(plan: &Plan, isa: Isa) -> Self {
+        // Kernels remember numbers of buffers, not where they stand.
+        let nowhere = std::ptr::null_mut();
+        let table = Table::new(plan, &vec![nowhere; plan.buffers.len()], nowhere, nowhere);
+        let mut codes = Vec::with_capacity(plan.kernels.len());
+        let (mut sums, mut shapes) = (Vec::new(), HashMap::new());
+        for segment in &plan.segments {
+            for kernel in &plan.kernels[segment.kernels.clone()] {
+                let at_once = if segment.tasks == 1 { kernel.tasks } else { 1 };
+                codes.push(Code::new(isa, kernel, &table, at_once, &mut shapes));
+            }
+            let sums_len = segment.task_sums.iter().map(|sum| plan.buffers[sum.from].len).sum();
+            sums.push((CHUNKS.min(segment.tasks), sums_len));
+        }
+        let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
+        let floats = most(&mut codes.iter().map(|code| code.scratch(isa).0));
+        let registers = most(&mut codes.iter().map(|code| code.scratch(isa).1));
+        let partial = most(&mut codes.iter().map(|code| code.partial_len));
+        let packed = most(&mut codes.iter().map(|code| code.packed_len));
+        Self { codes, sums, floats, registers, partial, meeting: partial.max(packed) }
+    }
+
+    fn cost(&self, plan: &Plan, threads: usize) -> Cost {
+        let (fixed, arena) = plan.bytes();
+        let sums: usize = self.sums.iter().map(|(chunks, len)| chunks * len).sum();
+        let fixed = fixed + 4 * (sums + self.meeting) as u64;
+        let worker = arena + 4 * (self.floats + self.registers * BLOCK + self.partial) as u64;
+        Cost {
+            flops: plan.flops(),
+            peak_bytes: fixed + worker * threads as u64,
+            worker_bytes: worker,
+            kernels: plan.kernels.len(),
+        }
+    }
+}
+
+/// The plan of a tape, the instructions and the number of workers that `options` ask for.
+fn planned(
+    tape: &Tape,
+    outputs: &[Var],
+    state: &[(usize, usize)],
+    options: &Options,
+) -> Result<(Plan, Isa, usize)> {
+    let passes = if options.plain { Passes::PLAIN } else { Passes::FAST };
+    let plan = Plan::with(tape, outputs, state, Memory::PerWorker, passes);
+    Ok((plan, Isa::choose()?, options.workers()))
+}
+
 impl Cpu {
     pub fn new(
         tape: &Tape,
@@ -79,26 +141,32 @@ impl Cpu {
         state: &[(usize, usize)],
         options: &Options,
     ) -> Result<Self> {
-        let isa = Isa::choose()?;
-        let threads = options.threads.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, |threads| threads.get())
-        });
-        let passes = if options.plain { Passes::PLAIN } else { Passes::FAST };
-        let plan = Plan::with(tape, outputs, state, Memory::PerWorker, passes);
-        Self::run_plan(plan, isa, threads.max(1), options.memory)
+        let (plan, isa, threads) = planned(tape, outputs, state, options)?;
+        Self::run_plan(plan, isa, threads, options.memory)
+    }
+
+    /// What [`Cpu::new`] would make costs, without its arenas.
+    pub fn cost_of(
+        tape: &Tape,
+        outputs: &[Var],
+        state: &[(usize, usize)],
+        options: &Options,
+    ) -> Result<Cost> {
+        let (plan, isa, threads) = planned(tape, outputs, state, options)?;
+        Ok(Ready::new(&plan, isa).cost(&plan, threads))
     }
 
     /// A program from a plan laid out with `Memory::PerWorker`.
     pub fn run_plan(plan: Plan, isa: Isa, threads: usize, budget: Option<u64>) -> Result<Self> {
-        let (fixed, one_worker) = plan.bytes();
-        let peak = fixed + one_worker * threads as u64;
-        if let Some(budget) = budget.filter(|&budget| peak > budget) {
+        let ready = Ready::new(&plan, isa);
+        let cost = ready.cost(&plan, threads);
+        if let Some(budget) = budget.filter(|&budget| cost.peak_bytes > budget) {
             return Err(crate::error::Error::input(format!(
                 "this program needs {} MiB on {threads} threads, the memory allowed is {} MiB; \
                  fewer tasks a step or --threads 1 ({} MiB) would need less",
-                peak >> 20,
+                cost.peak_bytes.div_ceil(1 << 20),
                 budget >> 20,
-                (fixed + one_worker) >> 20
+                ready.cost(&plan, 1).peak_bytes.div_ceil(1 << 20)
             )));
         }
         let own: Vec<Floats> = plan
@@ -115,37 +183,21 @@ impl Cpu {
         let shared = Floats::new(plan.shared_len);
         let starts: Vec<*mut f32> = own.iter().map(Floats::start).collect();
         let table = |arena: *mut f32| Table::new(&plan, &starts, shared.start(), arena);
-        let first = table(std::ptr::null_mut());
-        let mut codes = Vec::with_capacity(plan.kernels.len());
-        let mut segments = Vec::new();
-        let mut shapes = HashMap::new();
-        for segment in &plan.segments {
+        let running = |(i, segment): (usize, &Segment)| {
+            let (chunks, sums_len) = ready.sums[i];
             let kernels = &plan.kernels[segment.kernels.clone()];
-            for kernel in kernels {
-                let at_once = if segment.tasks == 1 { kernel.tasks } else { 1 };
-                codes.push(Code::new(isa, kernel, &first, at_once, &mut shapes));
-            }
-            let sums_len: usize =
-                segment.task_sums.iter().map(|sum| plan.buffers[sum.from].len).sum();
-            let chunks = CHUNKS.min(segment.tasks);
             let flops: u64 = kernels.iter().map(|k| k.flops() / k.tasks as u64).sum();
             let large = flops >= LOCKSTEP * kernels.len() as u64;
             let lockstep = if chunks == segment.tasks && large { chunks % threads } else { 0 };
             let sums = Floats::new(chunks * sums_len);
-            let next = AtomicUsize::new(0);
-            segments.push(Running { chunks, lockstep, next, sums, sums_len });
-        }
-        let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
-        let floats = most(&mut codes.iter().map(|code| code.scratch(isa).0));
-        let registers = most(&mut codes.iter().map(|code| code.scratch(isa).1));
-        let partial = most(&mut codes.iter().map(|code| code.partial_len));
-        let packed = most(&mut codes.iter().map(|code| code.packed_len));
-        let meeting = Floats::new(partial.max(packed));
+            Running { chunks, lockstep, next: AtomicUsize::new(0), sums, sums_len }
+        };
+        let segments = plan.segments.iter().enumerate().map(running).collect();
         let (mut tables, mut workers) = (Vec::new(), Vec::new());
         for _ in 0..threads {
             let arena = Floats::new(plan.worker_len);
-            let (registers, floats) = (Floats::new(registers * BLOCK), Floats::new(floats));
-            let partials = Floats::new(partial);
+            let registers = Floats::new(ready.registers * BLOCK);
+            let (floats, partials) = (Floats::new(ready.floats), Floats::new(ready.partial));
             let scratch = Scratch {
                 registers: registers.start(),
                 floats: floats.start(),
@@ -162,15 +214,7 @@ impl Cpu {
                 _partials: partials,
             }));
         }
-        let scratch_bytes = 4 * (floats + registers * BLOCK + partial) as u64 * threads as u64;
-        let sums_bytes: usize = segments.iter().map(|s| 4 * s.chunks * s.sums_len).sum();
-        let cost = Cost {
-            flops: plan.flops(),
-            peak_bytes: peak + scratch_bytes + sums_bytes as u64,
-            kernels: plan.kernels.len(),
-        };
         Ok(Self {
-            plan,
             isa,
             pool: Pool::new(threads),
             barrier: Barrier::new(threads),
@@ -178,10 +222,11 @@ impl Cpu {
             tables,
             workers,
             segments,
-            codes,
+            meeting: Floats::new(ready.meeting),
+            codes: ready.codes,
+            plan,
             _own: own,
             _shared: shared,
-            meeting,
             cost,
         })
     }

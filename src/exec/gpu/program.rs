@@ -60,6 +60,20 @@ impl GpuProgram {
         GpuProgram::new(&plan, &slots, number, options.memory)
     }
 
+    /// What [`GpuProgram::compile`] would make costs, without its arena.
+    pub fn cost_of(
+        tape: &Tape,
+        outputs: &[Var],
+        state: &[(usize, usize)],
+        options: &Options,
+        number: usize,
+    ) -> Result<Cost> {
+        let make = if options.plain { Plan::plain } else { Plan::fast };
+        let plan = make(tape, outputs, state, Memory::AllTasks);
+        let (launches, len) = launches(&plan, device::open(number)?.adapter.hardware)?;
+        Ok(cost(&plan, arena_bytes(len), launches.len()))
+    }
+
     /// Makes `plan` ready on adapter `number`. `slots`: the length of each input slot. `memory`: bytes
     /// it may take. Errors: the adapter does not open, too little memory, a shader that fails its test.
     pub fn new(
@@ -88,7 +102,7 @@ impl GpuProgram {
         binding: u64,
     ) -> Result<GpuProgram> {
         let map = Map::of(plan);
-        let bytes = (4 * len.max(ALIGN)) as u64;
+        let bytes = arena_bytes(len);
         // Banks are a power of two long, so that a shift finds them.
         let bank = if bytes <= binding { bytes } else { 1 << binding.ilog2() };
         let banks = bytes.div_ceil(bank) as usize;
@@ -126,7 +140,7 @@ impl GpuProgram {
         Ok(GpuProgram {
             slots: slots.collect(),
             outputs: plan.outputs.iter().map(|&b| place(b)).collect(),
-            cost: Cost { flops: plan.flops(), peak_bytes: bytes, kernels: steps.len() },
+            cost: cost(plan, bytes, steps.len()),
             gpu,
             arena,
             steps,
@@ -193,6 +207,15 @@ impl GpuProgram {
 }
 
 /// Refuses what the adapter or the caller cannot hold, saying what is large and what would fit.
+/// Bytes of an arena of so many elements.
+fn arena_bytes(len: usize) -> u64 {
+    (4 * len.max(ALIGN)) as u64
+}
+
+fn cost(plan: &Plan, peak_bytes: u64, kernels: usize) -> Cost {
+    Cost { flops: plan.flops(), peak_bytes, worker_bytes: 0, kernels }
+}
+
 fn fits(plan: &Plan, bytes: u64, gpu: &Gpu, memory: Option<u64>) -> Result<()> {
     let offered = gpu.adapter.most_bytes;
     let most = offered.min(memory.unwrap_or(u64::MAX));

@@ -40,5 +40,6 @@ pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
         peak_bytes: cost.peak_bytes,
         seconds: begun.elapsed().as_secs_f64() / steps as f64 * settings.steps as f64,
         device: stack.device(),
+        within_memory: None,
     })
 }

@@ -49,7 +49,7 @@ fn legs_of(e: &Experiment, seed: u64) -> Vec<Leg> {
 }
 
 /// What a leg descends.
-fn objective(e: &Experiment, control: Option<Control>) -> Objective {
+pub(super) fn objective(e: &Experiment, control: Option<Control>) -> Objective {
     match control {
         None => Objective::Meta(e.maml),
         Some(Control::FirstOrder) => Objective::Meta(Maml { first_order: true, ..e.maml }),
@@ -168,6 +168,13 @@ impl Driver<'_> {
         };
 
         let method = control.map_or("maml", Control::word);
+        if e.options.memory.is_some() && from == 0 {
+            let text = format!("{method}: {}", training.choice());
+            if !self.quiet {
+                eprintln!("within the memory allowed, {text}");
+            }
+            self.run.line(&Line::event(seed, 0, "memory", text))?;
+        }
         let loss_name = control.map_or("loss".to_string(), |c| format!("loss_{}", c.word()));
         let mut progress =
             Progress::new(&format!("{} {method}, seed {seed}", e.name), from, steps, self.quiet);

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Experiment, Objective, Source, Tasks, Training, from_recipe};
+use super::drive::objective;
+use super::{
+    Control, Evaluation, Experiment, Objective, Source, Tasks, Training, choose, from_recipe,
+};
 use crate::data::omniglot::{Omniglot, Part};
 use crate::error::Result;
 use crate::experiment::Estimate;
@@ -19,7 +22,8 @@ pub struct Prepared {
     pub training: Training,
 }
 
-/// Fails where keys contradict each other, data is missing or damaged, or the device is not there.
+/// Fails where keys contradict each other, data is missing or damaged, the device is not there, or nothing fits the
+/// memory allowed.
 pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
     let experiment = from_recipe(recipe)?;
     let set = match experiment.tasks {
@@ -29,7 +33,21 @@ pub fn prepare(recipe: &Recipe, data: Option<&Path>) -> Result<Prepared> {
     let source = batches(&experiment, set.as_ref())?;
     let objective = Objective::Meta(experiment.maml);
     let training = Training::new(&experiment, objective, &source, &experiment.options)?;
+    if experiment.options.memory.is_some() {
+        later_programs_fit(&experiment, set.as_ref(), &source)?;
+    }
     Ok(Prepared { experiment, set, training })
+}
+
+/// Controls and evaluations come hours later: what a memory budget forbids is said before.
+fn later_programs_fit(e: &Experiment, set: Option<&Arc<Omniglot>>, source: &Source) -> Result<()> {
+    for &control in e.judged.controls.iter().filter(|&&control| control != Control::Random) {
+        choose(e, objective(e, Some(control)), source.shapes(), &e.options)?;
+    }
+    for &row in &e.judged.rows {
+        Evaluation::new(e, row, &e.judged.steps, set, stream::TEST)?;
+    }
+    Ok(())
 }
 
 fn batches(e: &Experiment, set: Option<&Arc<Omniglot>>) -> Result<Source> {
@@ -62,5 +80,6 @@ pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
         peak_bytes: cost.peak_bytes,
         seconds: begun.elapsed().as_secs_f64() / steps as f64 * experiment.steps as f64,
         device: training.device(),
+        within_memory: experiment.options.memory.map(|_| training.choice().to_string()),
     })
 }

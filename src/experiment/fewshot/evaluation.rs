@@ -1,13 +1,13 @@
 //! One program that adapts shared weights to test tasks and judges them after several numbers of steps.
 
+use super::pieces::Piece;
 use super::{Experiment, Net, Row, Scores, Source, Tasks};
 use crate::data::omniglot::{Omniglot, Part};
-use crate::error::Result;
-use crate::exec::{Cost, Program, compile};
+use crate::error::{Error, Result};
+use crate::exec::{Cost, Options, Program};
 use crate::loss::accuracy;
 use crate::meta::{Episode, judge};
 use crate::nn::{Model, Params, Weights};
-use crate::tape::Tape;
 use std::sync::Arc;
 
 use super::source::Batch;
@@ -35,21 +35,31 @@ pub struct Answers {
     pub values: Vec<Vec<f32>>,
 }
 
-impl Evaluation {
-    /// Judges one row of an experiment after `steps` inner steps each, on tasks of `stream`.
-    pub fn new(
+/// The tape of an evaluation, before it is compiled.
+struct Draft {
+    piece: Piece,
+    source: Source,
+    classes: Option<usize>,
+    weights: usize,
+    answers: usize,
+}
+
+impl Draft {
+    /// For `count` tasks at a time.
+    fn write(
         experiment: &Experiment,
         row: Row,
         steps: &[usize],
         set: Option<&Arc<Omniglot>>,
         stream: u32,
+        count: usize,
     ) -> Result<Self> {
         let mut net = experiment.net.clone();
         let mut tasks = experiment.tasks;
         let queries = experiment.judged.queries;
         match &mut tasks {
-            Tasks::Sine(spec) => (spec.tasks, spec.query) = (SINES, queries),
-            Tasks::Omniglot { spec, .. } => (spec.tasks, spec.queries) = (EPISODES, queries),
+            Tasks::Sine(spec) => (spec.tasks, spec.query) = (count, queries),
+            Tasks::Omniglot { spec, .. } => (spec.tasks, spec.queries) = (count, queries),
         }
         match (row, &mut tasks, &mut net) {
             (Row::Support(points), Tasks::Sine(spec), _) => spec.support = points,
@@ -58,22 +68,69 @@ impl Evaluation {
             _ => panic!("{row:?} is no row of {}", experiment.name),
         }
         let source = Source::new(tasks, set, Part::Test, experiment.judged.seed, stream)?;
-        let tape = Tape::new();
-        let theta = Params::inputs(&tape, &net.spec());
-        let episode = Episode::inputs(&tape, source.shapes());
-        let judge = judge(&net, |output, y| tasks.loss(output, y));
-        let judged = experiment.maml.evaluate(&theta, &episode, judge, steps);
-        let answers = judged[0].output.shape();
-        let outputs: Vec<_> = judged.iter().flat_map(|j| [j.loss, j.output]).collect();
-        Ok(Self {
-            program: compile(&tape, &outputs, &[], &experiment.options)?,
-            batch: source.room(),
-            source,
+        let (spec, mut answers) = (net.spec(), 0);
+        let piece = Piece::new(|tape| {
+            let theta = Params::inputs(tape, &spec);
+            let episode = Episode::inputs(tape, source.shapes());
+            let judge = judge(&net, |output, y| tasks.loss(output, y));
+            let judged = experiment.maml.evaluate(&theta, &episode, judge, steps);
+            answers = judged[0].output.shape().len() / count;
+            (judged.iter().flat_map(|j| [j.loss, j.output]).collect(), vec![])
+        });
+        Ok(Self { piece, source, classes: tasks.classes(), weights: spec.len(), answers })
+    }
+
+    fn compile(self, steps: &[usize], options: &Options) -> Result<Evaluation> {
+        Ok(Evaluation {
+            program: self.piece.compile(options)?,
+            batch: self.source.room(),
+            source: self.source,
             steps: steps.to_vec(),
-            classes: tasks.classes(),
-            weights: theta.vars().len(),
-            answers: answers.len() / answers.tasks(),
+            classes: self.classes,
+            weights: self.weights,
+            answers: self.answers,
         })
+    }
+}
+
+impl Evaluation {
+    /// Judges one row of an experiment after `steps` inner steps each, on tasks of `stream`; under a memory budget with
+    /// fewer tasks at a time or fewer workers. Errors: nothing fits.
+    pub fn new(
+        experiment: &Experiment,
+        row: Row,
+        steps: &[usize],
+        set: Option<&Arc<Omniglot>>,
+        stream: u32,
+    ) -> Result<Self> {
+        let most = match experiment.tasks {
+            Tasks::Sine(_) => SINES,
+            Tasks::Omniglot { .. } => EPISODES,
+        };
+        let draft = |tasks| Draft::write(experiment, row, steps, set, stream, tasks);
+        let Some(budget) = experiment.options.memory else {
+            return draft(most)?.compile(steps, &experiment.options);
+        };
+        // Fewer tasks at a time cost nothing, fewer workers their share.
+        let (mut least, workers) = (u64::MAX, experiment.options.workers());
+        for threads in (1..=workers).rev() {
+            let options = Options { threads: Some(threads), ..experiment.options };
+            for tasks in std::iter::successors(Some(most), |&n| (n > 1).then_some(n / 2)) {
+                let draft = draft(tasks)?;
+                let bytes = draft.piece.cost(&options)?.peak_bytes;
+                if bytes <= budget {
+                    return draft.compile(steps, &options);
+                }
+                least = least.min(bytes);
+            }
+        }
+        let least_mib = least.div_ceil(1 << 20);
+        Err(Error::input(format!(
+            "memory = {:.1} MiB is too little to evaluate {} on one task at a time, which takes {least_mib} MiB; \
+             set memory={least_mib}MiB or more, or have fewer queries",
+            budget as f64 / 1024f64.powi(2),
+            experiment.name,
+        )))
     }
 
     fn load(&mut self, weights: &Weights) {

@@ -5,6 +5,7 @@
 //! slots that it updates in place; [`Evaluation`] is another that adapts to test tasks. [`run`] drives both
 //! through a [`crate::run::Run`]: metrics, checkpoints, figures, report.
 
+mod budget;
 mod drive;
 mod estimate;
 mod evaluation;
@@ -12,10 +13,12 @@ mod figures;
 mod from_recipe;
 pub mod inspect;
 mod page;
+mod pieces;
 mod scores;
 mod source;
 mod training;
 
+pub use budget::{Choice, choose};
 pub use drive::run;
 pub use estimate::{Prepared, estimate, prepare};
 pub use evaluation::{Answers, Evaluation};

@@ -3,11 +3,13 @@
 //! Nothing is read back in a step. What a person or a checkpoint wants to know is gathered on the tape, task by task, in
 //! two more slots of state (`experiment/tally.rs`).
 
+use super::budget::{self, Choice};
+use super::pieces::{InPieces, Pieces};
 use super::{Experiment, Outer, Source};
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program, compile};
 use crate::experiment::tally::{LossSlots, Losses};
-use crate::meta::{Episode, Maml, judge};
+use crate::meta::{self, Episode, Judged, Maml, Part};
 use crate::nn::{Model, Params, Spec, Weight, Weights};
 use crate::optim::{Pace, clip_by_norm};
 use crate::shape::Shape;
@@ -42,7 +44,7 @@ pub fn write<'t>(
     objective: Objective,
     shapes: [Shape; 4],
 ) -> Written<'t> {
-    let Experiment { net, outer, tasks, .. } = experiment;
+    let Experiment { net, outer, .. } = experiment;
     let theta = Params::inputs(tape, &net.spec());
     let kept = outer.optimizer.inputs(tape, theta.vars());
     let count = shapes[0].tasks();
@@ -50,26 +52,54 @@ pub fn write<'t>(
     let episode = Episode::inputs(tape, shapes);
     let (lr, step) = (tape.input([1]), tape.input([1]));
 
-    let judge = judge(net, |output, y| tasks.loss(output, y));
-    let losses = match objective {
-        Objective::Meta(maml) => maml.run(&theta, &episode, judge).query.loss,
-        Objective::Joint => {
-            let [support, query] = [episode.support_part(0), episode.query_part(0)];
-            (judge(&theta, support).loss + judge(&theta, query).loss) * 0.5
-        }
-    };
+    let losses = losses(experiment, objective, &theta, &episode);
     let loss = losses.mean(&[0]);
     let gradient = grad(loss, theta.vars());
-    let Outer { optimizer, clip, .. } = outer;
-    let used = match clip {
-        Some(longest) => clip_by_norm(&gradient, *longest).0,
-        None => gradient.clone(),
-    };
-    let (moved, kept) = optimizer.update(theta.vars(), &used, &kept, Pace::new(lr, step));
+    let updated = update(outer, theta.vars(), &gradient, &kept, Pace::new(lr, step));
 
-    let outputs = [moved, kept.concat(), tally.after(losses, losses, step)].concat();
+    let outputs = [updated, tally.after(losses, losses, step)].concat();
     let state = (0..outputs.len()).map(|i| (i, i)).collect();
     Written { theta, episode, outputs, state, loss, gradient }
+}
+
+/// The network's answers and their loss.
+pub(super) fn judge<'e, 't: 'e>(
+    experiment: &'e Experiment,
+) -> impl Fn(&Params<'t>, Part<'t>) -> Judged<'t> + 'e {
+    meta::judge(&experiment.net, |output, y| experiment.tasks.loss(output, y))
+}
+
+/// What the outer loop descends, one number a task: `[tasks]`.
+pub(super) fn losses<'t>(
+    experiment: &Experiment,
+    objective: Objective,
+    theta: &Params<'t>,
+    episode: &Episode<'t>,
+) -> Var<'t> {
+    let judge = judge(experiment);
+    match objective {
+        Objective::Meta(maml) => maml.run(theta, episode, judge).query.loss,
+        Objective::Joint => {
+            let [support, query] = [episode.support_part(0), episode.query_part(0)];
+            (judge(theta, support).loss + judge(theta, query).loss) * 0.5
+        }
+    }
+}
+
+/// The outer step: new weights, then all that the optimiser keeps.
+pub(super) fn update<'t>(
+    outer: &Outer,
+    weights: &[Var<'t>],
+    gradient: &[Var<'t>],
+    kept: &[Vec<Var<'t>>],
+    pace: Pace<'t>,
+) -> Vec<Var<'t>> {
+    let used = match outer.clip {
+        Some(longest) => clip_by_norm(gradient, longest).0,
+        None => gradient.to_vec(),
+    };
+    let (moved, kept) = outer.optimizer.update(weights, &used, kept, pace);
+    [moved, kept.concat()].concat()
 }
 
 /// A compiled training step and where its slots are.
@@ -78,6 +108,7 @@ pub struct Training {
     spec: Vec<Spec>,
     keeps: &'static [&'static str],
     tasks: usize,
+    choice: Choice,
 }
 
 /// What training says of itself.
@@ -90,17 +121,42 @@ pub struct Tally {
 }
 
 impl Training {
+    /// In one program; under a memory budget, in the fastest way that fits.
     pub fn new(
         experiment: &Experiment,
         objective: Objective,
         source: &Source,
         options: &Options,
     ) -> Result<Self> {
-        let tape = Tape::new();
-        let written = write(&tape, experiment, objective, source.shapes());
-        let program = compile(&tape, &written.outputs, &written.state, options)?;
+        let choice = budget::choose(experiment, objective, source.shapes(), options)?;
+        Self::by(experiment, objective, source, options, choice)
+    }
+
+    /// In the way of `choice`; `options.memory` does not count.
+    pub fn by(
+        experiment: &Experiment,
+        objective: Objective,
+        source: &Source,
+        options: &Options,
+        choice: Choice,
+    ) -> Result<Self> {
+        let options =
+            Options { threads: choice.threads.or(options.threads), memory: None, ..*options };
+        let program: Box<dyn Program> = if choice.is_one_tape() {
+            let tape = Tape::new();
+            let written = write(&tape, experiment, objective, source.shapes());
+            compile(&tape, &written.outputs, &written.state, &options)?
+        } else {
+            let pieces = Pieces::write(experiment, objective, source.shapes(), &choice);
+            Box::new(InPieces::new(pieces, &options)?)
+        };
         let keeps = experiment.outer.optimizer.keeps();
-        Ok(Self { program, spec: experiment.net.spec(), keeps, tasks: source.tasks() })
+        Ok(Self { program, spec: experiment.net.spec(), keeps, tasks: source.tasks(), choice })
+    }
+
+    /// How the step is computed.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
     }
 
     /// Weights and optimiser stand before the tally.

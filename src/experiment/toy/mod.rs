@@ -121,6 +121,7 @@ pub fn estimate(prepared: &mut Prepared) -> Result<Estimate> {
         peak_bytes: prepared.descents() * PLACES * 16,
         seconds: rest,
         device: DEVICE.into(),
+        within_memory: None,
     })
 }
 

@@ -165,6 +165,8 @@ impl Winograd {
     }
 
     /// sums[rows][o] (+)= a · b[inner][o].
+    // Inlined, the distances in `a` are constants: half a per cent of a convolution.
+    #[inline(always)]
     unsafe fn products(&self, a: Left, b: *const f32, sums: *mut f32, add: bool) {
         let (Left { rows, inner, row, step, .. }, [_, _, o]) = (a, self.result);
         let width = column_block(self.isa, o);

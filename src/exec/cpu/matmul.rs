@@ -83,6 +83,33 @@ impl Side {
     }
 }
 
+/// A product that is one block: nothing to divide. The twelve products of a small network's step are as long as this
+/// arithmetic on sizes.
+#[inline(always)]
+unsafe fn one_block(
+    isa: Isa,
+    [m, n, k]: [usize; 3],
+    [a, mut b]: [Side; 2],
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+    scratch: *mut f32,
+) {
+    unsafe {
+        if copies(b, m) {
+            pack(isa, scratch, b, k, n, n);
+            b = Side { p: scratch, row: n, step: 1 };
+        }
+        tiles(isa, [m, n, k], a, b, c, ldc, accumulate);
+    }
+}
+
+/// Whether B is worth a copy.
+#[inline(always)]
+fn copies(b: Side, m: usize) -> bool {
+    b.step != 1 || (b.row >= FAR && m >= 4 * FEW)
+}
+
 /// The product in blocks of rows, depth and columns, operands copied where that pays.
 unsafe fn blocks(
     isa: Isa,
@@ -93,11 +120,14 @@ unsafe fn blocks(
     accumulate: bool,
     scratch: *mut f32,
 ) {
+    if n <= isa.tile_width() && m <= HEIGHT && (1..=DEPTH).contains(&k) {
+        return unsafe { one_block(isa, [m, n, k], [a, b], c, ldc, accumulate, scratch) };
+    }
     let width = column_block(isa, n);
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
     // A transposed A is read number by number from as many cache lines, once per column of tiles.
     let copy_a = n > width && m >= FEW && (a.step != 1 || a.row >= FAR);
-    let copy_b = b.step != 1 || (b.row >= FAR && m >= 4 * FEW);
+    let copy_b = copies(b, m);
     let group = (WIDTH / width).max(1) * width;
     let mut add = accumulate;
     for top in (0..m).step_by(HEIGHT) {

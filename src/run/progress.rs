@@ -38,6 +38,14 @@ impl Progress {
         Progress { what: what.into(), first, total, begun: Instant::now(), said: None, bar, quiet }
     }
 
+    /// There is more to do than was known in the beginning.
+    pub fn more(&mut self, count: u64) {
+        self.total += count;
+        if let Some(bar) = &self.bar {
+            bar.inc_length(count);
+        }
+    }
+
     /// `done` of the total are done. `detail` (a loss, an accuracy) is asked for only when it is shown.
     pub fn at(&mut self, done: u64, detail: impl FnOnce() -> String) {
         let now = Instant::now();

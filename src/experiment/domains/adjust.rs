@@ -33,6 +33,11 @@ impl Study<'_> {
             self.session.say(&format!("the doctor: {line}"));
         }
         let weights = weights_of(&advice);
+        let (k, nets) = (self.tasks.len() as u64, (weights.len() * self.seeds()) as u64);
+        let (set, domains) = (&self.set, self.domains.len() as u64);
+        let sources = set.batch as u64 * set.steps;
+        let targets = domains * set.adapt.batch as u64 * set.adapt.steps;
+        self.session.more(nets * k * (sources + targets));
         let learnt = self.learn_sums("source-adjusted", &weights)?;
         let starts: Vec<Weights> = learnt.iter().map(Weights::for_new_domain).collect();
         let (seeds, count) = (self.seeds(), self.domains.len());

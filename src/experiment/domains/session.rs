@@ -93,6 +93,12 @@ impl<'r> Session<'r> {
         })
     }
 
+    /// Trainings that were not known in the beginning will see so many pictures more.
+    pub fn more(&mut self, pictures: u64) {
+        self.total += pictures;
+        self.progress.more(pictures);
+    }
+
     /// Says a sentence to the person who waits.
     pub fn say(&self, text: &str) {
         if !self.quiet {

@@ -43,7 +43,7 @@ impl Standing {
     fn said(&self) -> String {
         let Self { together, alone, ends, as_many } = self;
         let both = format!(
-            "{} points on fresh source pictures after {together} steps, where a network alone took {alone}",
+            "{} points on fresh source pictures after {together} steps, where the network alone took {alone}",
             points(ends)
         );
         let early = format!(
@@ -52,15 +52,17 @@ impl Standing {
         );
         match (ends.below_zero(), ends.above_zero()) {
             (true, _) if as_many.below_zero() => format!(
-                "it was behind before any target was seen, {both}; {early}: the shared trunk learns it more slowly"
+                "it was behind a network of its own before any target was seen, {both}; {early}: the shared trunk learns it more slowly"
             ),
             (true, _) => format!(
-                "it was behind before any target was seen, {both}; {early}, which chance would explain: it lacks steps"
+                "it was behind a network of its own before any target was seen, {both}; {early}, which chance would explain: it lacks steps"
             ),
             (_, true) => format!(
-                "it was ahead before any target was seen, {both}, and that does not carry over"
+                "it was ahead of a network of its own before any target was seen, {both}, and that does not carry over"
             ),
-            _ => format!("it was level before any target was seen, {both}"),
+            _ => format!(
+                "before any target was seen it could not be told from a network of its own, {both}"
+            ),
         }
     }
 }
@@ -81,11 +83,12 @@ pub fn why(
         .collect();
     let said = |(other, worth): &(&String, crate::doctor::Interval)| match worth.mean.is_finite() {
         true => format!("{other} {worth}"),
-        false => format!("{other} unknown (its own do not help it on fresh pictures)"),
+        false => format!("{other} unknown, as its own do not help it on fresh pictures"),
     };
     let all: Vec<String> = worths.iter().map(said).collect();
+    let known = worths.iter().any(|(_, worth)| worth.mean.is_finite());
     let helped = worths.iter().any(|(_, worth)| worth.low() > 0.0);
-    let sum = if helped { "" } else { ": no help that chance would not explain" };
+    let sum = if known && !helped { ": no help that chance would not explain" } else { "" };
     Some(format!(
         "Why {name} is not ahead of (b): {}. What another task's step was worth to it, in steps of its own: {}{sum}.",
         standing.said(),
@@ -128,7 +131,7 @@ mod tests {
         let lacks = said(0.5, 0.502, 0.7);
         assert!(lacks.contains("it lacks steps"), "{lacks}");
         let level = said(0.5, 0.4, 0.502);
-        assert!(level.contains("it was level"), "{level}");
+        assert!(level.contains("could not be told from a network of its own"), "{level}");
         assert!(said(0.9, 0.4, 0.5).contains("it was ahead"));
         assert!(why(&Measurements::new(&["road"]), &[], "s", 0, &[1]).is_none());
     }

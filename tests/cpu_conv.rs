@@ -217,6 +217,18 @@ fn tiles_of_two_by_two_follow_the_definition_at_every_edge() {
 }
 
 #[test]
+fn stretches_of_three_two_and_one_follow_the_definition_with_stride_2() {
+    for size in [[11, 12], [13, 14], [14, 13], [16, 15], [17, 18]] {
+        for pad in [[1; 4], [0, 1, 0, 1], [2; 4], [0, 3, 3, 0]] {
+            check(&geo(3, size, 64, 80, [3, 3], [2, 2], pad, [1, 1], 1));
+        }
+    }
+    for n in [5, 9] {
+        check(&geo(n, [14, 14], 64, 64, [3, 3], [2, 2], [1; 4], [1, 1], 1));
+    }
+}
+
+#[test]
 fn a_nan_reaches_what_it_meets_and_nothing_else() {
     let g = geo(2, [5, 6], 17, 19, [3, 3], [1, 1], [1; 4], [1, 1], 1);
     let mut data = operands(&g);

@@ -2,13 +2,14 @@
 //! [`output`] y = dF/dg, [`input`] dx = dF/dx, [`weight`] dw = dF/dw. Direct: no unfolded copy of the image,
 //! because in channels-last the numbers of one window row stand next to each other, and a register tile
 //! ([`super::kernels`]) needs nothing else. No border of zeros either: see `windows.rs`. Where a 3 x 3 window
-//! meets enough pixels and channels, `winograd.rs` takes fewer products.
+//! meets enough pixels and channels, `winograd.rs` takes fewer products, and `strided.rs` where its stride is 2.
 //!
 //! Shapes, all contiguous, one task: x, dx `[n, h, w, c]`; w, dw `[kh, kw, c / groups, o]`; y, g `[n, oh, ow, o]`.
 //! A [`ConvPlan`] holds the index tables of one shape and side; a call allocates nothing. The bits of a
 //! number do not depend on how images or tiles are shared out among calls.
 
 mod depthwise;
+mod strided;
 mod tables;
 mod windows;
 mod winograd;
@@ -45,6 +46,57 @@ const G_BLOCK: usize = 6144;
 /// Floats of x and g that stay in the second cache while the weight side runs over the taps: half a megabyte.
 const XG_BLOCK: usize = 131_072;
 
+/// A way with fewer products than the definition has: those of transformed pixels and windows.
+trait Fast: std::fmt::Debug + Send + Sync {
+    /// Floats of the transformed window.
+    fn window_len(&self) -> usize;
+
+    /// Floats of scratch that [`run`](Self::run) and [`sums`](Self::sums) need.
+    fn scratch_len(&self) -> usize;
+
+    /// Weight side: images that one part sums over, see [`ConvPlan::weight_parts`].
+    fn images_a_part(&self) -> usize;
+
+    /// The window `w[3][3][c][o]`, transformed.
+    ///
+    /// # Safety
+    /// As long as said, not overlapping.
+    unsafe fn window(&self, w: *const f32, to: *mut f32);
+
+    /// result (+)= the source convolved with the transformed window, for these images.
+    ///
+    /// # Safety
+    /// Tensors as in the module, `scratch` writable for [`scratch_len`](Self::scratch_len).
+    unsafe fn run(
+        &self,
+        source: *const f32,
+        window: *const f32,
+        result: *mut f32,
+        scratch: *mut f32,
+        images: Range<usize>,
+        accumulate: bool,
+    );
+
+    /// sums = what these images give to the gradient by the transformed window; g where results are.
+    ///
+    /// # Safety
+    /// As [`run`](Self::run); `sums` is writable for [`window_len`](Self::window_len) floats.
+    unsafe fn sums(
+        &self,
+        source: *const f32,
+        g: *const f32,
+        sums: *mut f32,
+        scratch: *mut f32,
+        images: Range<usize>,
+    );
+
+    /// dw[3][3][c][o] (+)= the gradient by the window, from `parts` results of [`sums`](Self::sums) behind each other.
+    ///
+    /// # Safety
+    /// As long as said, not overlapping.
+    unsafe fn finish(&self, sums: *const f32, parts: usize, dw: *mut f32, accumulate: bool);
+}
+
 /// y (+)= conv(x, w) for these images; the weights from [`pack`] if [`ConvPlan::packed_len`] is not 0.
 ///
 /// # Safety
@@ -59,7 +111,7 @@ pub unsafe fn output(
     accumulate: bool,
 ) {
     debug_assert_eq!(plan.side, Side::Output);
-    match &plan.winograd {
+    match &plan.fast {
         Some(fast) => unsafe { fast.run(x, w, y, scratch, images, accumulate) },
         None => unsafe { passes(plan, x, w, y, images, accumulate) },
     }
@@ -79,20 +131,20 @@ pub unsafe fn input(
     accumulate: bool,
 ) {
     debug_assert_eq!(plan.side, Side::Input);
-    match &plan.winograd {
+    match &plan.fast {
         Some(fast) => unsafe { fast.run(g, packed, dx, scratch, images, accumulate) },
         None => unsafe { passes(plan, g, packed, dx, images, accumulate) },
     }
 }
 
 /// The weights as [`input`] reads them, each tap transposed and taps of one class next to each other, and
-/// as `winograd.rs` reads them on both sides.
+/// as a [`Fast`] way reads them on both sides.
 ///
 /// # Safety
 /// `packed` is writable for [`ConvPlan::packed_len`] floats.
 pub unsafe fn pack(plan: &ConvPlan, w: *const f32, packed: *mut f32) {
     unsafe {
-        match (&plan.winograd, plan.side) {
+        match (&plan.fast, plan.side) {
             (Some(fast), Side::Output) => fast.window(w, packed),
             (Some(fast), _) => {
                 let turned = packed.add(fast.window_len());
@@ -206,7 +258,7 @@ pub unsafe fn weight_part(
     scratch: *mut f32,
     part: usize,
 ) {
-    let fast = plan.winograd.as_ref().expect("sums in parts are Winograd's");
+    let fast = plan.fast.as_ref().expect("only a fast way sums in parts");
     let (n, parts) = (plan.geo.n, plan.weight_parts());
     let images = n * part / parts..n * (part + 1) / parts;
     unsafe { fast.sums(x, g, sums.add(part * plan.part_len()), scratch, images) }
@@ -217,7 +269,7 @@ pub unsafe fn weight_part(
 /// # Safety
 /// All parts stand in `sums`; dw as in the module.
 pub unsafe fn weight_finish(plan: &ConvPlan, sums: *const f32, dw: *mut f32, accumulate: bool) {
-    let fast = plan.winograd.as_ref().expect("sums in parts are Winograd's");
+    let fast = plan.fast.as_ref().expect("only a fast way sums in parts");
     unsafe { fast.finish(sums, plan.weight_parts(), dw, accumulate) }
 }
 

@@ -3,10 +3,12 @@
 
 use super::super::isa::Isa;
 use super::super::kernels::{Run, column_block, row_block};
+use super::strided::{self, Strided};
 use super::windows::{Axis, Chains, Class};
 use super::winograd::Winograd;
-use super::{ConvGeo, Side};
+use super::{ConvGeo, Fast, Side};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Output and input side, a rectangle of meetings: pixels of the result, and the window that all of them meet.
 #[derive(Clone, Debug)]
@@ -42,7 +44,7 @@ pub struct ConvPlan {
     pub(super) chunk: usize,
     pub(super) passes: Vec<Pass>,
     /// Instead of the passes.
-    pub(super) winograd: Option<Winograd>,
+    pub(super) fast: Option<Arc<dyn Fast>>,
     pub(super) jobs: Vec<Job>,
     /// Rows of dw in each tile of the weight side.
     pub(super) weight_tiles: Vec<Range<usize>>,
@@ -65,8 +67,10 @@ const DEEP: usize = 8;
 const LEAST_SIDE: usize = 8;
 const LEAST_EVEN: usize = 6;
 const LEAST_PIXELS: usize = 100;
-/// Parts of its weight side: each has sums of its own to add in the end.
-const IMAGES_A_PART: usize = 4;
+/// The least height and width of a result with stride 2: at 4 x 4 there are 81 products for 100. Of 32 channels
+/// the sums around the products took more than these saved (12 x 12: 97.7 instead of 114 GFLOP/s), so 64 are asked for.
+const LEAST_STRIDED: usize = 6;
+/// Parts of a weight side: each has sums of its own to add in the end.
 const MOST_PARTS: usize = 8;
 
 impl ConvPlan {
@@ -102,7 +106,7 @@ impl ConvPlan {
             isa,
             chunk,
             passes: vec![],
-            winograd: None,
+            fast: None,
             jobs: vec![],
             weight_tiles: vec![],
             packed_taps: vec![],
@@ -147,7 +151,16 @@ impl ConvPlan {
             let before = if side == Side::Input { pad.map(|pad| 2 - pad) } else { pad };
             let [source, result] =
                 [source, result].map(|plane| [plane.rows, plane.cols, plane.channels]);
-            plan.winograd = Some(Winograd::new(isa, source, result, before));
+            plan.fast = Some(Arc::new(Winograd::new(isa, source, result, before)));
+        }
+        if plan.suits_strided() {
+            let axis = |axis: Axis| {
+                let Axis { image, result, before, .. } = axis;
+                strided::Axis { image, result, before }
+            };
+            plan.fast = Some(Arc::new(Strided::new(isa, side, axes.map(axis), plan.channels)));
+            // It reads turned taps in the window's order.
+            plan.packed_taps.sort_unstable();
         }
         plan
     }
@@ -165,6 +178,15 @@ impl ConvPlan {
         fits && rows.min(cols) >= least && g.n * rows * cols >= LEAST_PIXELS
     }
 
+    /// The same question for 49 products a tile of 3 x 3 results with stride 2, instead of 81.
+    fn suits_strided(&self) -> bool {
+        let g = &self.geo;
+        let plain = [g.kh, g.kw] == [3, 3] && g.stride == [2, 2] && g.dilation == [1, 1];
+        let vectors = self.channels.iter().all(|c| *c >= 64 && c.is_multiple_of(16));
+        let enough = g.oh.min(g.ow) >= LEAST_STRIDED && g.n * g.oh * g.ow >= LEAST_PIXELS;
+        plain && g.groups == 1 && vectors && enough
+    }
+
     /// Floats of the packed weights, see [`super::pack`]; 0: they are read as they are.
     pub fn packed_len(&self) -> usize {
         let turned = self.packed_taps.len() * self.geo.c * (self.geo.o / self.geo.groups);
@@ -173,18 +195,22 @@ impl ConvPlan {
 
     /// Weight side in parts of some images each, see [`super::weight_part`]; 0: in tiles.
     pub fn weight_parts(&self) -> usize {
-        let in_parts = self.side == Side::Weight && self.winograd.is_some();
-        if in_parts { self.geo.n.div_ceil(IMAGES_A_PART).min(MOST_PARTS) } else { 0 }
+        match &self.fast {
+            Some(fast) if self.side == Side::Weight => {
+                self.geo.n.div_ceil(fast.images_a_part()).min(MOST_PARTS)
+            }
+            _ => 0,
+        }
     }
 
     /// Floats of one part's sums.
     pub fn part_len(&self) -> usize {
-        self.winograd.as_ref().map_or(0, Winograd::window_len)
+        self.fast.as_ref().map_or(0, |fast| fast.window_len())
     }
 
     /// Floats of scratch that a call needs; 64-byte alignment is best, not needed.
     pub fn scratch_len(&self) -> usize {
-        self.winograd.as_ref().map_or(0, Winograd::scratch_len)
+        self.fast.as_ref().map_or(0, |fast| fast.scratch_len())
     }
 
     /// Multiplications and additions of one call over everything, as the definition counts them: products with

@@ -25,6 +25,7 @@
 use super::super::isa::Isa;
 use super::super::kernels::{self, ROWS, Run, Tile, Walk, column_block, row_block};
 use super::super::simd::{Lanes, dispatch};
+use super::Fast;
 use std::ops::Range;
 
 /// Tiles that are transformed together: 2 x 200 KB of 64 channels beside 260 KB of window.
@@ -46,155 +47,19 @@ pub struct Winograd {
 
 /// The left side of a product, [rows, inner]: pixels of tiles, or turned round where the sum is over tiles.
 #[derive(Clone, Copy)]
-struct Left {
-    at: *const f32,
-    rows: usize,
-    inner: usize,
+pub(super) struct Left {
+    pub(super) at: *const f32,
+    pub(super) rows: usize,
+    pub(super) inner: usize,
     /// From one row to the next, and from one number of a row to the next.
-    row: usize,
-    step: usize,
+    pub(super) row: usize,
+    pub(super) step: usize,
 }
 
 impl Winograd {
     pub fn new(isa: Isa, source: [usize; 3], result: [usize; 3], before: [usize; 2]) -> Self {
         let tiles = [result[0].div_ceil(2), result[1].div_ceil(2)];
         Winograd { isa, source, result, before, tiles, zeros: vec![0.0; source[2]] }
-    }
-
-    /// Floats of the transformed window.
-    pub fn window_len(&self) -> usize {
-        16 * self.source[2] * self.result[2]
-    }
-
-    /// Floats of scratch that [`run`](Self::run) needs.
-    pub fn scratch_len(&self) -> usize {
-        16 * GROUP * (self.source[2] + self.result[2])
-    }
-
-    /// `to[16][c][o]` from `w[3][3][c][o]`.
-    ///
-    /// # Safety
-    /// As long as said, not overlapping.
-    pub unsafe fn window(&self, w: *const f32, to: *mut f32) {
-        unsafe { window_transform(self.isa, w, to, self.source[2] * self.result[2]) }
-    }
-
-    /// result (+)= conv(source, window) for these images, the window transformed.
-    ///
-    /// # Safety
-    /// Tensors as in [`super`], `scratch` writable for [`scratch_len`](Self::scratch_len).
-    pub unsafe fn run(
-        &self,
-        source: *const f32,
-        window: *const f32,
-        result: *mut f32,
-        scratch: *mut f32,
-        images: Range<usize>,
-        accumulate: bool,
-    ) {
-        let ([_, _, c], [_, _, o]) = (self.source, self.result);
-        let each = self.tiles[0] * self.tiles[1];
-        let mut first = images.start * each;
-        while first < images.end * each {
-            let count = GROUP.min(images.end * each - first);
-            unsafe {
-                let sums = scratch.add(16 * GROUP * c);
-                for t in 0..count {
-                    let pixels = self.pixels(source, first + t);
-                    pixel_transform(self.isa, &pixels, scratch.add(t * c), GROUP * c, c);
-                }
-                for k in 0..16 {
-                    let at = scratch.add(k * GROUP * c);
-                    let pixels = Left { at, rows: count, inner: c, row: c, step: 1 };
-                    let (w, sums) = (window.add(k * c * o), sums.add(k * GROUP * o));
-                    self.products(pixels, w, sums, false);
-                }
-                for t in 0..count {
-                    let results = self.results(result, first + t);
-                    let sums = sums.add(t * o);
-                    result_transform(self.isa, sums, GROUP * o, &results, o, accumulate);
-                }
-            }
-            first += count;
-        }
-    }
-
-    /// sums[16][c][o] = Σ over the tiles of these images of (Bᵀ d B) ⊙ (A g Aᵀ), g where results are.
-    ///
-    /// # Safety
-    /// As [`run`](Self::run); `sums` is writable for [`window_len`](Self::window_len) floats.
-    pub unsafe fn sums(
-        &self,
-        source: *const f32,
-        g: *const f32,
-        sums: *mut f32,
-        scratch: *mut f32,
-        images: Range<usize>,
-    ) {
-        let ([_, _, c], [_, _, o]) = (self.source, self.result);
-        let each = self.tiles[0] * self.tiles[1];
-        let (begin, end) = (images.start * each, images.end * each);
-        for first in (begin..end).step_by(GROUP) {
-            let count = GROUP.min(end - first);
-            unsafe {
-                let turned = scratch.add(16 * GROUP * c);
-                for t in 0..count {
-                    let pixels = self.pixels(source, first + t);
-                    pixel_transform(self.isa, &pixels, scratch.add(t * c), GROUP * c, c);
-                    let results = self.results(g.cast_mut(), first + t);
-                    let results = results.map(<*mut f32>::cast_const);
-                    gradient_transform(self.isa, &results, turned.add(t * o), GROUP * o, o);
-                }
-                for k in 0..16 {
-                    let at = scratch.add(k * GROUP * c);
-                    let pixels = Left { at, rows: c, inner: count, row: 1, step: c };
-                    let (g, sums) = (turned.add(k * GROUP * o), sums.add(k * c * o));
-                    self.products(pixels, g, sums, first > begin);
-                }
-            }
-        }
-    }
-
-    /// dw[3][3][c][o] (+)= Gᵀ s G, s the sum of `parts` results of [`sums`](Self::sums) behind each other.
-    ///
-    /// # Safety
-    /// As long as said, not overlapping.
-    pub unsafe fn finish(&self, sums: *const f32, parts: usize, dw: *mut f32, accumulate: bool) {
-        let len = self.source[2] * self.result[2];
-        unsafe { window_gradient(self.isa, sums, parts, dw, len, accumulate) }
-    }
-
-    /// sums[rows][o] (+)= a · b[inner][o].
-    // Inlined, the distances in `a` are constants: half a per cent of a convolution.
-    #[inline(always)]
-    unsafe fn products(&self, a: Left, b: *const f32, sums: *mut f32, add: bool) {
-        let (Left { rows, inner, row, step, .. }, [_, _, o]) = (a, self.result);
-        let width = column_block(self.isa, o);
-        let height = row_block(rows, self.isa.tile_height(width));
-        let whole = [Run { a: 0, b: 0, len: inner }];
-        let mut tile = Tile {
-            a: [a.at; ROWS],
-            b,
-            b_pitch: o,
-            out: [sums; ROWS],
-            n: 0,
-            add,
-            walk: Walk::Runs(&whole, step),
-        };
-        for column in (0..o).step_by(width) {
-            tile.n = width.min(o - column);
-            tile.b = unsafe { b.add(column) };
-            for start in (0..rows).step_by(height) {
-                let rows = height.min(rows - start);
-                unsafe {
-                    for r in 0..rows {
-                        tile.a[r] = a.at.add((start + r) * row);
-                        tile.out[r] = sums.add((start + r) * o + column);
-                    }
-                    kernels::run(self.isa, rows, &tile);
-                }
-            }
-        }
     }
 
     /// Image, row and column of a tile's first result.
@@ -229,6 +94,140 @@ impl Winograd {
             }
         }
         results
+    }
+}
+
+impl Fast for Winograd {
+    fn window_len(&self) -> usize {
+        16 * self.source[2] * self.result[2]
+    }
+
+    fn scratch_len(&self) -> usize {
+        16 * GROUP * (self.source[2] + self.result[2])
+    }
+
+    unsafe fn window(&self, w: *const f32, to: *mut f32) {
+        unsafe { window_transform(self.isa, w, to, self.source[2] * self.result[2]) }
+    }
+
+    unsafe fn run(
+        &self,
+        source: *const f32,
+        window: *const f32,
+        result: *mut f32,
+        scratch: *mut f32,
+        images: Range<usize>,
+        accumulate: bool,
+    ) {
+        let ([_, _, c], [_, _, o]) = (self.source, self.result);
+        let each = self.tiles[0] * self.tiles[1];
+        let mut first = images.start * each;
+        while first < images.end * each {
+            let count = GROUP.min(images.end * each - first);
+            unsafe {
+                let sums = scratch.add(16 * GROUP * c);
+                for t in 0..count {
+                    let pixels = self.pixels(source, first + t);
+                    pixel_transform(self.isa, &pixels, scratch.add(t * c), GROUP * c, c);
+                }
+                for k in 0..16 {
+                    let at = scratch.add(k * GROUP * c);
+                    let pixels = Left { at, rows: count, inner: c, row: c, step: 1 };
+                    let (w, sums) = (window.add(k * c * o), sums.add(k * GROUP * o));
+                    products(self.isa, pixels, w, o, sums, false);
+                }
+                for t in 0..count {
+                    let results = self.results(result, first + t);
+                    let sums = sums.add(t * o);
+                    result_transform(self.isa, sums, GROUP * o, &results, o, accumulate);
+                }
+            }
+            first += count;
+        }
+    }
+
+    unsafe fn sums(
+        &self,
+        source: *const f32,
+        g: *const f32,
+        sums: *mut f32,
+        scratch: *mut f32,
+        images: Range<usize>,
+    ) {
+        let ([_, _, c], [_, _, o]) = (self.source, self.result);
+        let each = self.tiles[0] * self.tiles[1];
+        let (begin, end) = (images.start * each, images.end * each);
+        for first in (begin..end).step_by(GROUP) {
+            let count = GROUP.min(end - first);
+            unsafe {
+                let turned = scratch.add(16 * GROUP * c);
+                for t in 0..count {
+                    let pixels = self.pixels(source, first + t);
+                    pixel_transform(self.isa, &pixels, scratch.add(t * c), GROUP * c, c);
+                    let results = self.results(g.cast_mut(), first + t);
+                    let results = results.map(<*mut f32>::cast_const);
+                    gradient_transform(self.isa, &results, turned.add(t * o), GROUP * o, o);
+                }
+                for k in 0..16 {
+                    let at = scratch.add(k * GROUP * c);
+                    let pixels = Left { at, rows: c, inner: count, row: 1, step: c };
+                    let (g, sums) = (turned.add(k * GROUP * o), sums.add(k * c * o));
+                    products(self.isa, pixels, g, o, sums, first > begin);
+                }
+            }
+        }
+    }
+
+    unsafe fn finish(&self, sums: *const f32, parts: usize, dw: *mut f32, accumulate: bool) {
+        let len = self.source[2] * self.result[2];
+        unsafe { window_gradient(self.isa, sums, parts, dw, len, accumulate) }
+    }
+
+    fn images_a_part(&self) -> usize {
+        4
+    }
+}
+
+/// sums[rows][o] (+)= a · b[inner][o].
+///
+/// # Safety
+/// As long as said, not overlapping.
+// Inlined, the distances in `a` are constants: half a per cent of a convolution.
+#[inline(always)]
+pub(super) unsafe fn products(
+    isa: Isa,
+    a: Left,
+    b: *const f32,
+    o: usize,
+    sums: *mut f32,
+    add: bool,
+) {
+    let Left { rows, inner, row, step, .. } = a;
+    let width = column_block(isa, o);
+    let height = row_block(rows, isa.tile_height(width));
+    let whole = [Run { a: 0, b: 0, len: inner }];
+    let mut tile = Tile {
+        a: [a.at; ROWS],
+        b,
+        b_pitch: o,
+        out: [sums; ROWS],
+        n: 0,
+        add,
+        walk: Walk::Runs(&whole, step),
+    };
+    for column in (0..o).step_by(width) {
+        tile.n = width.min(o - column);
+        tile.b = unsafe { b.add(column) };
+        for start in (0..rows).step_by(height) {
+            let rows = height.min(rows - start);
+            unsafe {
+                for r in 0..rows {
+                    tile.a[r] = a.at.add((start + r) * row);
+                    tile.out[r] = sums.add((start + r) * o + column);
+                }
+                kernels::run(isa, rows, &tile);
+            }
+        }
     }
 }
 

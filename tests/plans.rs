@@ -371,3 +371,27 @@ fn what_tasks_share_is_normalised_once() {
         .collect();
     assert!(!tasks.is_empty() && tasks.iter().all(|&tasks| tasks == 1), "{tasks:?}");
 }
+
+/// Sums over a map of products that have scales of each channel within.
+fn scaled_sums<'t>(v: &[Var<'t>]) -> Vec<Var<'t>> {
+    let [x, y, z, a, b] = v[..] else { unreachable!() };
+    let sum = |v: Var<'t>| v.sum(&[1]);
+    vec![sum(x * a * y), sum(x * (y * b)), sum(y * (x * a + z * b)), sum(z * y)]
+}
+
+#[test]
+fn sums_of_one_product_differ_by_scales_alone() {
+    let map: &[usize] = &[1, 6, 16];
+    let lane: &[usize] = &[1, 1, 16];
+    check("scaled sums", &[map, map, map, lane, lane], scaled_sums);
+    let tape = Tape::new();
+    let inputs: Vec<Var> =
+        [map, map, map, lane, lane].iter().map(|&s| tape.input(Shape::new(s))).collect();
+    let plan = Plan::fast(&tape, &scaled_sums(&inputs), &[], Memory::PerWorker);
+    // All four are made of Σ x·y and Σ z·y.
+    let over_rows = plan.kernels.iter().filter_map(|kernel| match &kernel.kind {
+        Kind::Sweep(s) => Some(s.sinks.iter().filter(|sink| sink.sum.has(s.space.len() - 2))),
+        _ => None,
+    });
+    assert_eq!(over_rows.flatten().count(), 2, "{:?}", plan.kernels);
+}

@@ -79,7 +79,7 @@ impl Maml {
             return earlier;
         }
         // Then through the gradient: ∇⟨∇ℓ, v⟩, the loss's second derivatives times `along`. A tangent of ∇ℓ along v (forward
-        // over reverse) comes out as the same plan: see BENCHMARKS.md.
+        // over reverse) is the same work here: see BENCHMARKS.md.
         let along: Vec<Var> = along.into_iter().map(Var::detach).collect();
         let product = grad(inner(&gradient, &along), weights);
         for (sum, term) in earlier.iter_mut().zip(product) {

@@ -87,9 +87,11 @@ struct Ready {
 
 impl Ready {
     fn new(plan: &Plan, isa: Isa) -> Self {
-        // Kernels remember numbers of buffers, not where they stand.
-        let nowhere = std::ptr::null_mut();
-        let table = Table::new(plan, &vec![nowhere; plan.buffers.len()], nowhere, nowhere);
+        // Kernels remember numbers of buffers, not where they stand, and ask only whether two views begin at the same
+        // place: any addresses serve that lie far enough apart.
+        let apart = |i: usize| std::ptr::without_provenance_mut::<f32>((i + 1) << 36);
+        let own: Vec<*mut f32> = (2..plan.buffers.len() + 2).map(apart).collect();
+        let table = Table::new(plan, &own, apart(0), apart(1));
         let mut codes = Vec::with_capacity(plan.kernels.len());
         let (mut sums, mut shapes) = (Vec::new(), HashMap::new());
         for segment in &plan.segments {

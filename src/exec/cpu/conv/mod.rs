@@ -138,7 +138,7 @@ pub unsafe fn input(
 }
 
 /// The weights as [`input`] reads them, each tap transposed and taps of one class next to each other, and
-/// as a [`Fast`] way reads them on both sides.
+/// as a `Fast` way reads them on both sides.
 ///
 /// # Safety
 /// `packed` is writable for [`ConvPlan::packed_len`] floats.

@@ -15,6 +15,7 @@ mod memory;
 pub mod ride;
 pub mod simplify;
 mod split;
+mod sums;
 mod sweep;
 pub mod twin;
 pub mod views;

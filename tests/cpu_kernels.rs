@@ -116,7 +116,7 @@ fn every_instruction_takes_every_kind_of_operand() {
 
 fn check(isa: Isa, op: BlockOp, args: [Arg; 3], rows: usize, lanes: usize, pitch: usize) {
     let mut out = vec![99.0f32; rows * pitch + 16];
-    unsafe { pointwise(isa, op, out.as_mut_ptr(), pitch, args, rows, lanes) };
+    unsafe { pointwise(isa, op, out.as_mut_ptr(), pitch, &args, rows, lanes) };
     for r in 0..rows {
         for l in 0..pitch {
             let got = out[r * pitch + l];
@@ -146,12 +146,12 @@ fn an_operand_may_be_the_result_and_ties_go_to_the_second() {
         let want: Vec<f32> = x.iter().map(|x| x + 2.0 * x).collect();
         let p = x.as_mut_ptr();
         let args = [Arg::Map(p, 100), Arg::Scalar(2.0), Arg::Map(p, 100)];
-        unsafe { pointwise(isa, BlockOp::MulAdd, p, 100, args, 10, 100) };
+        unsafe { pointwise(isa, BlockOp::MulAdd, p, 100, &args, 10, 100) };
         // One rounding or two: 1 ulp of 3.
         assert!(x.iter().zip(&want).all(|(a, b)| (a - b).abs() <= 2.4e-7));
         let (zeros, mut out) = ([-0.0f32; 40], [1.0f32; 40]);
         let args = [Arg::Map(zeros.as_ptr(), 40), Arg::Scalar(0.0), Arg::Scalar(0.0)];
-        unsafe { pointwise(isa, BlockOp::Max, out.as_mut_ptr(), 40, args, 1, 40) };
+        unsafe { pointwise(isa, BlockOp::Max, out.as_mut_ptr(), 40, &args, 1, 40) };
         assert!(out.iter().all(|x| x.to_bits() == 0), "{isa:?}: max(-0, 0) is +0");
     }
 }

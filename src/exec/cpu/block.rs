@@ -120,11 +120,18 @@ instructions! {
     LessMul 3 (a, b, c) a.less(b) * c;
 }
 
-/// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is.
+/// A vector, or its first `n` lanes.
+#[inline(always)]
+unsafe fn load<L: Lanes>(p: *const f32, n: usize) -> L {
+    unsafe { if n == L::N { L::load(p) } else { L::load_n(p, n) } }
+}
+
+/// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is. `n`
+/// lanes of a vector are read.
 trait Source<L: Lanes>: std::marker::Copy {
     type Held<const V: usize>: std::marker::Copy;
-    unsafe fn hold<const V: usize>(self, lane: usize) -> Self::Held<V>;
-    unsafe fn at<const V: usize>(self, held: &Self::Held<V>, r: usize, lane: usize, v: usize) -> L;
+    unsafe fn hold<const V: usize>(self, lane: usize, n: usize) -> Self::Held<V>;
+    unsafe fn at<const V: usize>(self, held: &Self::Held<V>, at: [usize; 3], n: usize) -> L;
 }
 
 /// Read where it lies: [`Arg::Map`].
@@ -134,42 +141,42 @@ struct Stream(*const f32, usize);
 impl<L: Lanes> Source<L> for Stream {
     type Held<const V: usize> = ();
     #[inline(always)]
-    unsafe fn hold<const V: usize>(self, _: usize) {}
+    unsafe fn hold<const V: usize>(self, _: usize, _: usize) {}
     #[inline(always)]
-    unsafe fn at<const V: usize>(self, _: &(), r: usize, lane: usize, v: usize) -> L {
-        unsafe { L::load(self.0.add(r * self.1 + lane + v * L::N)) }
+    unsafe fn at<const V: usize>(self, _: &(), [r, lane, v]: [usize; 3], n: usize) -> L {
+        unsafe { load(self.0.add(r * self.1 + lane + v * L::N), n) }
     }
 }
 
-/// The same in every row, so it stays in registers: [`Arg::Lane`] and [`Arg::Scalar`].
+/// The same in every row, so it stays in registers: [`Arg::Lane`], or [`Arg::Scalar`] where it is not `along` the lanes.
 #[derive(Clone, Copy)]
-enum Fixed {
-    Lane(*const f32),
-    Scalar(f32),
+struct Fixed {
+    p: *const f32,
+    along: bool,
 }
 
 impl<L: Lanes> Source<L> for Fixed {
     type Held<const V: usize> = [L; V];
     #[inline(always)]
-    unsafe fn hold<const V: usize>(self, lane: usize) -> [L; V] {
+    unsafe fn hold<const V: usize>(self, lane: usize, n: usize) -> [L; V] {
         unsafe {
             let mut held = [L::splat(0.0); V];
             for (v, held) in held.iter_mut().enumerate() {
-                *held = match self {
-                    Fixed::Lane(p) => L::load(p.add(lane + v * L::N)),
-                    Fixed::Scalar(x) => L::splat(x),
+                *held = match self.along {
+                    true => load(self.p.add(lane + v * L::N), n),
+                    false => L::splat(*self.p),
                 };
             }
             held
         }
     }
     #[inline(always)]
-    unsafe fn at<const V: usize>(self, held: &[L; V], _: usize, _: usize, v: usize) -> L {
+    unsafe fn at<const V: usize>(self, held: &[L; V], [_, _, v]: [usize; 3], _: usize) -> L {
         held[v]
     }
 }
 
-/// Full vectors `first .. first + V` of every row.
+/// `V` vectors of every row from `lane` on, of each its first `n` lanes.
 #[inline(always)]
 unsafe fn columns<
     L: Lanes,
@@ -184,20 +191,23 @@ unsafe fn columns<
     (a, b, c): (A, B, C),
     rows: usize,
     lane: usize,
+    n: usize,
 ) {
     unsafe {
-        let (ha, hb, hc) = (a.hold::<V>(lane), b.hold::<V>(lane), c.hold::<V>(lane));
+        let (ha, hb, hc) = (a.hold::<V>(lane, n), b.hold::<V>(lane, n), c.hold::<V>(lane, n));
         for r in 0..rows {
             for v in 0..V {
-                let (x, y) = (a.at::<V>(&ha, r, lane, v), b.at::<V>(&hb, r, lane, v));
-                let z = I::value(x, y, c.at::<V>(&hc, r, lane, v));
-                z.store(dst.add(r * pitch + lane + v * L::N));
+                let at = [r, lane, v];
+                let (x, y) = (a.at::<V>(&ha, at, n), b.at::<V>(&hb, at, n));
+                let z = I::value(x, y, c.at::<V>(&hc, at, n));
+                let to = dst.add(r * pitch + lane + v * L::N);
+                if n == L::N { z.store(to) } else { z.store_n(to, n) }
             }
         }
     }
 }
 
-/// The whole vectors of a block in columns of four, of two, of one; says how many lanes are done.
+/// A block in columns of four vectors, of two, of one; the last vector is cut off where the lanes end.
 #[inline(always)]
 unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: Source<L>>(
     dst: *mut f32,
@@ -205,67 +215,74 @@ unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: So
     args: (A, B, C),
     rows: usize,
     lanes: usize,
-) -> usize {
+) {
     let mut lane = 0;
     unsafe {
         while lane + 4 * L::N <= lanes {
-            columns::<L, I, A, B, C, 4>(dst, pitch, args, rows, lane);
+            columns::<L, I, A, B, C, 4>(dst, pitch, args, rows, lane, L::N);
             lane += 4 * L::N;
         }
         if lane + 2 * L::N <= lanes {
-            columns::<L, I, A, B, C, 2>(dst, pitch, args, rows, lane);
+            columns::<L, I, A, B, C, 2>(dst, pitch, args, rows, lane, L::N);
             lane += 2 * L::N;
         }
-        while lane + L::N <= lanes {
-            columns::<L, I, A, B, C, 1>(dst, pitch, args, rows, lane);
+        while lane < lanes {
+            let n = (lanes - lane).min(L::N);
+            columns::<L, I, A, B, C, 1>(dst, pitch, args, rows, lane, n);
             lane += L::N;
         }
     }
-    lane
 }
 
-/// The operand as the fast path knows it; none for [`Arg::Row`].
+/// The operand as the fast path knows it; none for [`Arg::Row`]. All kinds are a pointer and a number, so that none goes
+/// through memory on its way into a register: a load of what two shorter stores have just written waits for both.
 #[derive(Clone, Copy)]
-enum Known {
-    Stream(Stream),
-    Fixed(Fixed),
+struct Known {
+    p: *const f32,
+    pitch: usize,
+    streams: bool,
 }
 
 #[inline(always)]
-fn known(arg: Arg) -> Option<Known> {
-    match arg {
-        Arg::Map(p, pitch) => Some(Known::Stream(Stream(p, pitch))),
-        Arg::Lane(p) => Some(Known::Fixed(Fixed::Lane(p))),
-        Arg::Scalar(x) => Some(Known::Fixed(Fixed::Scalar(x))),
-        Arg::Row(..) => None,
-    }
+fn known(arg: &Arg) -> Option<Known> {
+    let (p, pitch, streams) = match arg {
+        Arg::Map(p, pitch) => (*p, *pitch, true),
+        Arg::Lane(p) => (*p, 1, false),
+        Arg::Scalar(x) => (x as *const f32, 0, false),
+        Arg::Row(..) => return None,
+    };
+    Some(Known { p, pitch, streams })
 }
 
 /// `$body` compiled for either kind of `$x`.
 macro_rules! either {
     ($x:ident, $body:expr) => {
-        match $x {
-            Known::Stream($x) => $body,
-            Known::Fixed($x) => $body,
+        if $x.streams {
+            let $x = Stream($x.p, $x.pitch);
+            $body
+        } else {
+            let $x = Fixed { p: $x.p, along: $x.pitch == 1 };
+            $body
         }
     };
 }
 
-/// Two operands: as many lanes as go in whole vectors; says how many.
+/// Two operands; says whether it knows them.
 #[inline(always)]
 unsafe fn two<L: Lanes, I: Instruction>(
     dst: *mut f32,
     pitch: usize,
-    args: [Arg; 3],
+    args: &[Arg; 3],
     rows: usize,
     lanes: usize,
-) -> usize {
-    let (Some(a), Some(b)) = (known(args[0]), known(args[1])) else { return 0 };
-    let none = Fixed::Scalar(0.0);
+) -> bool {
+    let (Some(a), Some(b)) = (known(&args[0]), known(&args[1])) else { return false };
+    let none = Fixed { p: &0.0, along: false };
     either!(
         a,
         either!(b, unsafe { in_columns::<L, I, _, _, _>(dst, pitch, (a, b, none), rows, lanes) })
-    )
+    );
+    true
 }
 
 /// Three operands, as [`two`].
@@ -273,34 +290,39 @@ unsafe fn two<L: Lanes, I: Instruction>(
 unsafe fn three<L: Lanes, I: Instruction>(
     dst: *mut f32,
     pitch: usize,
-    args: [Arg; 3],
+    args: &[Arg; 3],
     rows: usize,
     lanes: usize,
-) -> usize {
-    let (Some(a), Some(b), Some(c)) = (known(args[0]), known(args[1]), known(args[2])) else {
-        return 0;
-    };
+) -> bool {
+    let [a, b, c] = args;
+    let (Some(a), Some(b), Some(c)) = (known(a), known(b), known(c)) else { return false };
     either!(
         a,
         either!(
             b,
             either!(c, unsafe { in_columns::<L, I, _, _, _>(dst, pitch, (a, b, c), rows, lanes) })
         )
-    )
+    );
+    true
 }
 
-/// Any operands, row by row, the last vector of a row cut off where the lanes end.
+/// Any operands, row by row, the last vector of a row cut off where the lanes end. Of the operands the first
+/// `inputs` are read.
 #[inline(always)]
 unsafe fn in_rows<L: Lanes, I: Instruction>(
     dst: *mut f32,
     pitch: usize,
-    args: [Arg; 3],
+    args: &[Arg; 3],
+    inputs: usize,
     rows: usize,
     lanes: usize,
 ) {
+    let none = Arg::Scalar(0.0);
+    let read = |k: usize| if k < inputs { &args[k] } else { &none };
+    let (a, b, c) = (read(0), read(1), read(2));
     for r in 0..rows {
         unsafe {
-            let (a, b, c) = (args[0].row(r), args[1].row(r), args[2].row(r));
+            let (a, b, c) = (a.row(r), b.row(r), c.row(r));
             let dst = dst.add(r * pitch);
             let mut l = 0;
             while l + L::N <= lanes {
@@ -329,54 +351,31 @@ pub(super) unsafe fn part<L: Lanes>((p, along): (*const f32, bool), lane: usize,
     unsafe { if along { L::load_n(p.add(lane), n) } else { L::splat(*p) } }
 }
 
+/// The instruction's loop: in columns of whole vectors where that is worth a loop of its own, else in rows.
 #[inline(always)]
 unsafe fn block<L: Lanes>(
     op: BlockOp,
     dst: *mut f32,
-    dst_pitch: usize,
-    mut args: [Arg; 3],
-    rows: usize,
-    lanes: usize,
-) {
-    for unread in &mut args[op.inputs()..] {
-        *unread = Arg::Scalar(0.0);
-    }
-    unsafe {
-        if dst_pitch == lanes && args.iter().all(|arg| arg.is_flat(lanes)) && rows > 1 {
-            // One long run: rows of four vectors, then what is left as one short row.
-            let (width, total) = (4 * L::N, rows * lanes);
-            let whole = total / width;
-            let wide = args.map(|arg| match arg {
-                Arg::Map(p, _) => Arg::Map(p, width),
-                other => other,
-            });
-            run::<L>(op, dst, width, wide, whole, width);
-            let done = whole * width;
-            let rest = wide.map(|arg| arg.offset(whole, 0));
-            return run::<L>(op, dst.add(done), width, rest, 1, total - done);
-        }
-        run::<L>(op, dst, dst_pitch, args, rows, lanes)
-    }
-}
-
-/// The instruction's loop: in columns of whole vectors where that is worth a loop of its own, else in rows.
-#[inline(always)]
-unsafe fn run<L: Lanes>(
-    op: BlockOp,
-    dst: *mut f32,
     pitch: usize,
-    args: [Arg; 3],
+    args: &[Arg; 3],
     rows: usize,
     lanes: usize,
 ) {
+    let inputs = op.inputs();
+    // Maps without gaps are one long row.
+    let flat = pitch == lanes && args[..inputs].iter().all(|arg| arg.is_flat(lanes));
+    let (rows, lanes) = if flat { (1, rows * lanes) } else { (rows, lanes) };
     macro_rules! fast {
-        ($operands:ident, $I:ty) => {{
-            let done = $operands::<L, $I>(dst, pitch, args, rows, lanes);
-            if done < lanes {
-                let rest = args.map(|arg| arg.offset(0, done));
-                in_rows::<L, $I>(dst.add(done), pitch, rest, rows, lanes - done);
+        ($operands:ident, $I:ty) => {
+            if !$operands::<L, $I>(dst, pitch, args, rows, lanes) {
+                in_rows::<L, $I>(dst, pitch, args, inputs, rows, lanes)
             }
-        }};
+        };
+    }
+    macro_rules! slow {
+        ($I:ty) => {
+            in_rows::<L, $I>(dst, pitch, args, inputs, rows, lanes)
+        };
     }
     unsafe {
         match op {
@@ -390,14 +389,14 @@ unsafe fn run<L: Lanes>(
             BlockOp::AddMul => fast!(three, AddMul),
             BlockOp::MulMul => fast!(three, MulMul),
             BlockOp::LessMul => fast!(three, LessMul),
-            BlockOp::Recip => in_rows::<L, Recip>(dst, pitch, args, rows, lanes),
-            BlockOp::Exp => in_rows::<L, Exp>(dst, pitch, args, rows, lanes),
-            BlockOp::Log => in_rows::<L, Log>(dst, pitch, args, rows, lanes),
-            BlockOp::Sqrt => in_rows::<L, Sqrt>(dst, pitch, args, rows, lanes),
-            BlockOp::Sin => in_rows::<L, Sin>(dst, pitch, args, rows, lanes),
-            BlockOp::Tanh => in_rows::<L, Tanh>(dst, pitch, args, rows, lanes),
-            BlockOp::Erf => in_rows::<L, Erf>(dst, pitch, args, rows, lanes),
-            BlockOp::Copy => in_rows::<L, Copy>(dst, pitch, args, rows, lanes),
+            BlockOp::Recip => slow!(Recip),
+            BlockOp::Exp => slow!(Exp),
+            BlockOp::Log => slow!(Log),
+            BlockOp::Sqrt => slow!(Sqrt),
+            BlockOp::Sin => slow!(Sin),
+            BlockOp::Tanh => slow!(Tanh),
+            BlockOp::Erf => slow!(Erf),
+            BlockOp::Copy => slow!(Copy),
         }
     }
 }
@@ -406,5 +405,5 @@ dispatch! {
     /// `dst[r * dst_pitch + l] = op(args)` for every row and lane. `dst` may be one of the operands
     /// (same place, same pitch), but not overlap one otherwise. Operands beyond [`BlockOp::inputs`] are not read.
     /// A number's bits do not depend on how a block is cut into blocks.
-    pub fn pointwise(op: BlockOp, dst: *mut f32, dst_pitch: usize, args: [Arg; 3], rows: usize, lanes: usize) = block;
+    pub fn pointwise(op: BlockOp, dst: *mut f32, dst_pitch: usize, args: &[Arg; 3], rows: usize, lanes: usize) = block;
 }

@@ -88,6 +88,10 @@ pub fn column_block(isa: Isa, total: usize) -> usize {
 
 /// Cuts `total` rows into tiles of nearly equal height, at most `most`: 10 are 5 + 5 if that is 6.
 pub fn row_block(total: usize, most: usize) -> usize {
+    if total <= most {
+        // Without the divisions, which a thin product would feel.
+        return total.max(1);
+    }
     total.div_ceil(total.div_ceil(most).max(1)).max(1)
 }
 

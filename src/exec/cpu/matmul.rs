@@ -27,7 +27,7 @@ pub fn scratch_len(isa: Isa, m: usize, n: usize, k: usize) -> usize {
     let depth = k.min(DEPTH);
     // A panel is at least one tile wide. A single column may be computed as a row, with m columns.
     let columns = if n == 1 { m } else { n }.min(WIDTH.max(isa.tile_width()));
-    m.min(HEIGHT) * depth + depth * columns + if n == 1 { k } else { 0 }
+    m.min(HEIGHT) * depth + depth * whole(isa, columns) + if n == 1 { k } else { 0 }
 }
 
 /// `c[i·ldc + j] (+)= sum over l of a[i·rsa + l·csa] · b[l·rsb + j·csb]`, i < m, j < n, l < k.
@@ -97,8 +97,8 @@ unsafe fn one_block(
 ) {
     unsafe {
         if copies(b, m) {
-            pack(isa, scratch, b, k, n, n);
-            b = Side { p: scratch, row: n, step: 1 };
+            pack(isa, scratch, b, k, n, column_block(isa, n));
+            b = Side { p: scratch, row: whole(isa, n), step: 1 };
         }
         tiles(isa, [m, n, k], a, b, c, ldc, accumulate);
     }
@@ -151,7 +151,7 @@ unsafe fn blocks(
                     for left in (0..columns).step_by(width) {
                         let wide = width.min(columns - left);
                         let b = if copy_b {
-                            Side { p: packed.add(left * long), row: wide, step: 1 }
+                            Side { p: packed.add(left * long), row: whole(isa, wide), step: 1 }
                         } else {
                             Side { p: b.at(0, left), ..b }
                         };
@@ -170,7 +170,13 @@ unsafe fn blocks(
     }
 }
 
-/// B in panels of `width` columns, each contiguous. Row by row where rows are contiguous.
+/// Floats from one row of a panel to the next: whole vectors, so that none lies across two lines of the cache.
+#[inline(always)]
+fn whole(isa: Isa, columns: usize) -> usize {
+    columns.next_multiple_of(isa.lanes())
+}
+
+/// B in panels of `width` columns, whole vectors. Row by row where rows are contiguous.
 unsafe fn pack(isa: Isa, packed: *mut f32, b: Side, long: usize, columns: usize, width: usize) {
     let (row, step) = (b.row as isize, b.step as isize);
     // Sixteen rows at a time: as many as a transpose takes, few enough pages.
@@ -180,8 +186,9 @@ unsafe fn pack(isa: Isa, packed: *mut f32, b: Side, long: usize, columns: usize,
         for left in (0..columns).step_by(width) {
             let wide = width.min(columns - left);
             unsafe {
-                let to = packed.add(left * long + r * wide);
-                gather(isa, to, wide, b.at(r, left), row, step, rows, wide);
+                let pitch = whole(isa, wide);
+                let to = packed.add(left * long + r * pitch);
+                gather(isa, to, pitch, b.at(r, left), row, step, rows, wide);
             }
         }
     }

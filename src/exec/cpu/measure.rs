@@ -196,7 +196,7 @@ fn block_speeds(isa: Isa) -> Vec<Speed> {
     ];
     let one = |(what, op, args): (&str, BlockOp, [Arg; 3])| {
         let name = format!("block of 16x64, {what}: results");
-        let call = || unsafe { pointwise(isa, op, out, lanes, args, rows, lanes) };
+        let call = || unsafe { pointwise(isa, op, out, lanes, &args, rows, lanes) };
         Speed { of_ceiling: None, ..speed(isa, name, 0.02, (rows * lanes) as f64, call) }
     };
     cases.into_iter().map(one).collect()

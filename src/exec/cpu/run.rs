@@ -275,8 +275,7 @@ impl Cpu {
             if chunk >= alone {
                 break;
             }
-            let tasks = segment.tasks * chunk / running.chunks
-                ..segment.tasks * (chunk + 1) / running.chunks;
+            let tasks = chunk_of(segment.tasks, running.chunks, chunk);
             for task in tasks.clone() {
                 for code in codes {
                     unsafe { code.run_task(self.isa, table, task, &mut worker.scratch) };
@@ -387,6 +386,14 @@ impl Cpu {
         // Safety: the buffer's storage, and no run is going on while `self` is borrowed.
         unsafe { std::slice::from_raw_parts(self.start(buffer), b.len * b.tasks) }
     }
+}
+
+/// The tasks of a chunk. The longer chunks come first, so that the last worker is waited for no longer than a task takes
+/// where there are few.
+fn chunk_of(tasks: usize, chunks: usize, chunk: usize) -> std::ops::Range<usize> {
+    let (least, longer) = (tasks / chunks, tasks % chunks);
+    let start = |chunk: usize| chunk * least + chunk.min(longer);
+    start(chunk)..start(chunk + 1)
 }
 
 /// Piece `piece` of `pieces` of a flat length: its start and end.

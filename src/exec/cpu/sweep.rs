@@ -353,7 +353,7 @@ impl SweepCode {
                             _ => unreachable!("only registers and sinks are written"),
                         };
                         let args = [arg(args[0]), arg(args[1]), arg(args[2])];
-                        block::pointwise(isa, op, dst, pitch, args, height, width);
+                        block::pointwise(isa, op, dst, pitch, &args, height, width);
                     }
                     Step::Put { at, register: r } => {
                         let (stretch, place) = self.stretch(line, row, lane, height, width, width);
@@ -407,7 +407,7 @@ impl SweepCode {
                                 let pitch = if height == 1 { width } else { v.row as usize };
                                 let args = [a, b, BlockArg::Map(to, pitch)];
                                 let op = BlockOp::MulAdd;
-                                block::pointwise(isa, op, to, pitch, args, height, width);
+                                block::pointwise(isa, op, to, pitch, &args, height, width);
                             }
                             [rows, lanes] => {
                                 for i in 0..height {

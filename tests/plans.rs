@@ -6,7 +6,7 @@ use metatape::exec::cpu::{Cpu, isa::Isa};
 use metatape::exec::reference::evaluate;
 use metatape::op::{Along, Window};
 use metatape::plan::interpret::interpret;
-use metatape::plan::{Kind, Memory, Passes, Plan};
+use metatape::plan::{Kernel, Kind, Memory, Passes, Plan};
 use metatape::shape::Shape;
 use metatape::tape::{Conv2d, Tape, Var, grad};
 
@@ -394,4 +394,105 @@ fn sums_of_one_product_differ_by_scales_alone() {
         _ => None,
     });
     assert_eq!(over_rows.flatten().count(), 2, "{:?}", plan.kernels);
+}
+
+/// Two layers, their momentum and a bias without one: three tasks' gradient and a step. Of the state, the momentum of the
+/// second bias is handed to nobody.
+fn momentum<'t>(v: &[Var<'t>]) -> (Vec<Var<'t>>, Vec<(usize, usize)>) {
+    let (x, weights, means) = (v[0], &v[1..5], &v[5..9]);
+    let [w, b, u, c] = [0, 1, 2, 3].map(|k| weights[k].per_task(3));
+    let loss = ((x.matmul(w) + b).tanh().matmul(u) + c).square().sum_all();
+    let (mut next, mut kept) = (vec![], vec![]);
+    for ((&w, &m), g) in weights.iter().zip(means).zip(grad(loss, weights)) {
+        let m = m * 0.9 + g;
+        next.push(w - m * 0.01);
+        kept.push(m);
+    }
+    next.extend(kept);
+    next.push(loss);
+    (next, (0..8).map(|k| (k, k + 1)).collect())
+}
+
+const MOMENTUM: [&[usize]; 9] = [
+    &[3, 7, 5],
+    &[1, 5, 6],
+    &[1, 1, 6],
+    &[1, 6, 33],
+    &[1, 1, 33],
+    &[1, 5, 6],
+    &[1, 1, 6],
+    &[1, 6, 33],
+    &[1, 1, 33],
+];
+
+/// Parameters of 30, 6, 198 and 33 numbers, of which none begins where a vector does if they are laid side by side
+/// without gaps.
+#[test]
+fn the_update_of_all_parameters_is_one_visit() {
+    let tape = Tape::new();
+    let inputs: Vec<Var> = MOMENTUM.iter().map(|&s| tape.input(Shape::new(s))).collect();
+    let (outputs, state) = momentum(&inputs);
+    let values: Vec<Vec<f64>> =
+        (0..9).map(|i| numbers(tape.input_shapes()[i].len(), 7 + i as u64)).collect();
+    let apart = Passes { flat: false, ..Passes::FAST };
+    for memory in [Memory::AllTasks, Memory::PerWorker] {
+        let [apart, flat] =
+            [apart, Passes::FAST].map(|passes| Plan::with(&tape, &outputs, &state, memory, passes));
+        assert_eq!(apart.kernels.len() - flat.kernels.len(), 3, "{memory:?}: four updates are one");
+        assert_eq!(interpret(&apart, &values), interpret(&flat, &values), "{memory:?}");
+    }
+    for (isa, threads) in Isa::supported().into_iter().flat_map(|isa| [(isa, 1), (isa, 3)]) {
+        let steps = |passes: Passes| -> Vec<u32> {
+            let plan = Plan::with(&tape, &outputs, &state, Memory::PerWorker, passes);
+            let mut cpu = Cpu::run_plan(plan, isa, threads, None).unwrap();
+            for (slot, values) in values.iter().enumerate() {
+                cpu.write_f64(slot, values);
+            }
+            let mut bits = vec![];
+            for step in 0..5 {
+                cpu.run().unwrap();
+                // A parameter written between two steps is a part as well.
+                if step == 2 {
+                    cpu.write_f64(3, &values[3]);
+                }
+                for k in 0..9 {
+                    let mut read = vec![0.0; outputs[k].shape().len()];
+                    cpu.read(k, &mut read).unwrap();
+                    bits.extend(read.iter().map(|x| x.to_bits()));
+                    if k < 8 {
+                        cpu.read_slot(k + 1, &mut read).unwrap();
+                        bits.extend(read.iter().map(|x| x.to_bits()));
+                    }
+                }
+            }
+            bits
+        };
+        assert!(steps(apart) == steps(Passes::FAST), "{isa:?}, {threads} threads");
+    }
+}
+
+/// State that does not go back to where the same part came from: nothing is joined.
+#[test]
+fn parameters_that_change_places_are_updated_apart() {
+    let tape = Tape::new();
+    let [a, b, c] = [tape.input([1, 20]), tape.input([1, 20]), tape.input([1, 7])];
+    let new = |x: Var<'_>| (x * 0.5 + 1.0).id;
+    let [a, b, c] = [a, b, c].map(|x| Var { id: new(x), ..x });
+    let values = [numbers(20, 1), numbers(20, 2), numbers(7, 3)];
+    let spaces = |outputs: &[Var], state: &[(usize, usize)]| -> Vec<usize> {
+        let plan = Plan::fast(&tape, outputs, state, Memory::PerWorker);
+        let apart = Plan::plain(&tape, outputs, state, Memory::PerWorker);
+        assert_eq!(interpret(&plan, &values), interpret(&apart, &values));
+        let space = |kernel: &Kernel| match &kernel.kind {
+            Kind::Sweep(sweep) => sweep.space[0],
+            other => panic!("{other:?}"),
+        };
+        plan.kernels.iter().map(space).collect()
+    };
+    // A part begins at a multiple of 16 numbers.
+    assert_eq!(spaces(&[a, b], &[(0, 0), (1, 1)]), [32 + 20]);
+    assert_eq!(spaces(&[a, b], &[(0, 1), (1, 0)]), [20], "exchanged: one visit of two maps");
+    assert_eq!(spaces(&[a, c], &[(0, 0), (1, 2)]), [32 + 7]);
+    assert_eq!(spaces(&[a, c], &[(0, 1), (1, 2)]), [20, 7], "handed on to what is not updated");
+    assert_eq!(spaces(&[a, c], &[(0, 0)]), [20, 7], "of one parameter alone");
 }

@@ -5,6 +5,7 @@ mod driving;
 mod heads;
 pub mod memory;
 pub mod rows;
+pub mod visits;
 
 use crate::error::{Error, Result};
 use crate::exec::cpu::isa::Isa;
@@ -133,7 +134,7 @@ pub fn rows_named(names: &[String]) -> Result<Vec<Row>> {
         chosen.extend(all.iter().filter(|row| row.name.eq_ignore_ascii_case(name)).cloned());
         if chosen.len() == before {
             return Err(Error::input(format!(
-                "no bench is called {name:?}; there are R1, R2, R3, R4, R7, omniglot, driving, kernels, plan, tasks and memory"
+                "no bench is called {name:?}; there are R1, R2, R3, R4, R7, omniglot, driving, kernels, visits, plan, tasks and memory"
             )));
         }
     }

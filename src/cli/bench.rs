@@ -9,7 +9,7 @@ use crate::report::flame::{self, Slice};
 /// Time kernels and meta-steps
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Rows to run, such as R1 R2 R3 (all where none is named); kernels, plan, tasks and memory for tables of their own
+    /// Rows to run, such as R1 R2 R3 (all where none is named); kernels, visits, plan, tasks and memory for tables of their own
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Also the share of each kind of kernel on one thread of `cpu`
@@ -35,8 +35,13 @@ type Table = fn(&Args) -> Result<()>;
 pub fn main(args: &Args) -> Result<()> {
     let options = bench::options(args.device.into(), args.threads);
     let mut names = args.names.clone();
-    let specials: [(&str, Table); 4] =
-        [("kernels", kernels), ("plan", planning), ("tasks", tasks), ("memory", second_order)];
+    let specials: [(&str, Table); 5] = [
+        ("kernels", kernels),
+        ("visits", visits),
+        ("plan", planning),
+        ("tasks", tasks),
+        ("memory", second_order),
+    ];
     for (name, special) in specials {
         let before = names.len();
         names.retain(|n| !n.eq_ignore_ascii_case(name));
@@ -106,6 +111,30 @@ fn kernels(args: &Args) -> Result<()> {
                 speed.name,
                 speed.rate,
                 share.map_or("-".to_string(), |share| format!("{:.0}%", 100.0 * share))
+            ),
+        })?;
+    }
+    Ok(())
+}
+
+/// What moves bytes rather than multiplies, on one thread of `cpu`, beside a copy of as many bytes.
+fn visits(args: &Args) -> Result<()> {
+    if !args.json {
+        output::print(&format!(
+            "{:<52} {:>9} {:>7} {:>8}  kernels\n",
+            "visits of maps", "ms", "GB/s", "of copy"
+        ))?;
+    }
+    for visit in bench::visits::visits()? {
+        output::print(&match args.json {
+            true => format!("{}\n", serde_json::to_string(&visit).expect("plain data")),
+            false => format!(
+                "{:<52} {:>9.4} {:>7.1} {:>7.0}%  {:>7}\n",
+                visit.case,
+                visit.ms,
+                visit.gb_per_s,
+                100.0 * visit.of_copy,
+                visit.kernels
             ),
         })?;
     }

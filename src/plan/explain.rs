@@ -81,6 +81,7 @@ fn line(plan: &Plan, kernel: &Kernel) -> String {
     let names = |views: Vec<&View>| {
         let place = |v: &View| match plan.buffers[v.buffer].place {
             Place::Own => format!("own{}", v.buffer),
+            Place::Part { whole, offset } => format!("own{whole}+{offset}"),
             Place::Shared { .. } => format!("b{}", v.buffer),
             Place::Worker { .. } => format!("w{}", v.buffer),
         };

@@ -20,7 +20,9 @@ pub fn interpret(plan: &Plan, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
     };
     for (slot, buffer) in plan.inputs.iter().enumerate() {
         if let Some(buffer) = buffer {
-            machine.own[*buffer].copy_from_slice(&inputs[slot]);
+            for (i, &value) in inputs[slot].iter().enumerate() {
+                machine.set(*buffer, i, value);
+            }
         }
     }
     for (buffer, values) in &plan.constants {
@@ -49,8 +51,11 @@ pub fn interpret(plan: &Plan, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
             }
         }
     }
-    let results = plan.outputs.iter().map(|&output| machine.own[output].clone());
-    results.collect()
+    let mut result = |output: BufferId| {
+        let len = plan.buffers[output].len * plan.buffers[output].tasks;
+        (0..len).map(|i| machine.get(output, i, 0)).collect()
+    };
+    plan.outputs.iter().map(|&output| result(output)).collect()
 }
 
 struct Machine<'p> {
@@ -67,6 +72,10 @@ impl Machine<'_> {
         let b = &self.plan.buffers[buffer];
         match b.place {
             Place::Own => &mut self.own[buffer][at],
+            Place::Part { whole, offset } => {
+                assert!(at < b.len);
+                &mut self.own[whole][offset + at]
+            }
             Place::Shared { offset } => {
                 assert!(at < b.len * b.tasks);
                 &mut self.shared[4 * offset + b.element_bytes * at]

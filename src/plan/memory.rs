@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
 /// 64 bytes: a SIMD register and a cache line. `gpu` needs 256 for bindings; it binds whole arenas.
-const ALIGN: usize = 16;
+pub const ALIGN: usize = 16;
 
 /// Sets the place of every buffer that `own` does not name. Returns the lengths of the shared arena
 /// and of one worker's. `worker` tells which buffers hold one task at a time.
@@ -47,7 +47,7 @@ pub fn assign(
             match buffers[a].place {
                 Place::Worker { offset } => workers.hand_on(offset, start, end),
                 Place::Shared { offset } => shared.hand_on(offset, start, end),
-                Place::Own => unreachable!("not its own"),
+                Place::Own | Place::Part { .. } => unreachable!("not its own"),
             }
             continue;
         }

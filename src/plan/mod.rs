@@ -6,6 +6,7 @@
 
 pub mod cut;
 pub mod explain;
+mod flat;
 pub mod graph;
 pub mod interpret;
 pub mod kernel;
@@ -30,6 +31,8 @@ use graph::Graph;
 pub enum Place {
     /// Storage of its own that outlives a run: inputs, constants, outputs, what crosses segments.
     Own,
+    /// In another buffer, which is `Own`, from this element (`flat.rs`).
+    Part { whole: BufferId, offset: usize },
     /// In the arena that all share, from this element.
     Shared { offset: usize },
     /// In the arena of one worker, from this element: holds one task at a time (`task_stride` of its
@@ -95,7 +98,8 @@ pub struct Plan {
     pub inputs: Vec<Option<BufferId>>,
     /// The buffer of each output, contiguous.
     pub outputs: Vec<BufferId>,
-    /// After a run, the first buffer's content becomes the second's (an input): state, in place.
+    /// After a run, the first buffer's content becomes the second's (an input): state, in place. Parts and
+    /// their wholes are both among them.
     pub state: Vec<(BufferId, BufferId)>,
     /// Filled once, before the first run.
     pub constants: Vec<(BufferId, Vec<f64>)>,
@@ -116,13 +120,21 @@ pub struct Passes {
     pub cut: bool,
     /// Virtual maps, levels and sweeps, which pools ride in.
     pub fuse: bool,
+    /// The update of all parameters is one sweep.
+    pub flat: bool,
 }
 
 impl Passes {
-    pub const PLAIN: Passes =
-        Passes { simplify: false, twins: false, views: false, cut: false, fuse: false };
+    pub const PLAIN: Passes = Passes {
+        simplify: false,
+        twins: false,
+        views: false,
+        cut: false,
+        fuse: false,
+        flat: false,
+    };
     pub const FAST: Passes =
-        Passes { simplify: true, twins: true, views: true, cut: true, fuse: true };
+        Passes { simplify: true, twins: true, views: true, cut: true, fuse: true, flat: true };
 }
 
 impl Plan {
@@ -186,12 +198,18 @@ impl Plan {
             });
             (results[output], input)
         });
-        let state: Vec<_> = pairs.collect();
+        let mut state: Vec<_> = pairs.collect();
+        if passes.flat {
+            let constants = low.constants.iter().map(|&(buffer, _)| buffer).collect();
+            let (kernels, segments) = (&mut low.kernels, &mut low.segments);
+            flat::flatten(&mut buffers, kernels, segments, &mut state, &constants);
+        }
         let own: Vec<bool> = (0..buffers.len())
             .map(|b| {
                 let node = buffers[b].node;
                 let source = node == usize::MAX || cut::is_source(&graph.nodes[node].op);
-                results.contains(&b) || source
+                let part = matches!(buffers[b].place, Place::Part { .. });
+                results.contains(&b) || source || part
             })
             .collect();
         let worker = one_task_buffers(&low, &buffers, &own, memory);

@@ -88,9 +88,12 @@ pub fn column_block(isa: Isa, total: usize) -> usize {
 
 /// Cuts `total` rows into tiles of nearly equal height, at most `most`: 10 are 5 + 5 if that is 6.
 pub fn row_block(total: usize, most: usize) -> usize {
+    // Without the divisions, which a thin product would feel.
     if total <= most {
-        // Without the divisions, which a thin product would feel.
         return total.max(1);
+    }
+    if total <= 2 * most {
+        return total.div_ceil(2);
     }
     total.div_ceil(total.div_ceil(most).max(1)).max(1)
 }

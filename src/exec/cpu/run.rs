@@ -178,7 +178,7 @@ impl Cpu {
             .collect();
         for (buffer, values) in &plan.constants {
             for (i, &value) in values.iter().enumerate() {
-                // Safety: a constant fills its buffer.
+                // Safety: a constant fills its buffer, which is no part of another.
                 unsafe { *own[*buffer].start().add(i) = value as f32 };
             }
         }
@@ -382,7 +382,8 @@ impl Cpu {
 
     fn slice(&self, buffer: BufferId) -> &[f32] {
         let b = &self.plan.buffers[buffer];
-        assert!(b.place == Place::Own, "only what outlives a run is read");
+        let stays = matches!(b.place, Place::Own | Place::Part { .. });
+        assert!(stays, "only what outlives a run is read");
         // Safety: the buffer's storage, and no run is going on while `self` is borrowed.
         unsafe { std::slice::from_raw_parts(self.start(buffer), b.len * b.tasks) }
     }

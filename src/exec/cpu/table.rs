@@ -28,6 +28,7 @@ impl Table {
     pub fn new(plan: &Plan, own: &[*mut f32], shared: *mut f32, worker: *mut f32) -> Self {
         let place = |b: usize| match plan.buffers[b].place {
             Place::Own => own[b],
+            Place::Part { whole, offset } => own[whole].wrapping_add(offset),
             Place::Shared { offset } => shared.wrapping_add(offset),
             Place::Worker { offset } => worker.wrapping_add(offset),
         };

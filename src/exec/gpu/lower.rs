@@ -25,6 +25,7 @@ impl Map {
         let mut end = plan.shared_len.next_multiple_of(ALIGN);
         let starts = plan.buffers.iter().map(|buffer| match buffer.place {
             Place::Shared { offset } => offset,
+            Place::Part { offset, .. } => offset, // in a whole that stands somewhere below
             Place::Own => {
                 let start = end;
                 end += (buffer.len * buffer.tasks).next_multiple_of(ALIGN);
@@ -32,7 +33,12 @@ impl Map {
             }
             Place::Worker { .. } => panic!("a plan for `gpu` is made with Memory::AllTasks"),
         });
-        let starts = starts.collect();
+        let mut starts: Vec<usize> = starts.collect();
+        for (b, buffer) in plan.buffers.iter().enumerate() {
+            if let Place::Part { whole, .. } = buffer.place {
+                starts[b] += starts[whole];
+            }
+        }
         Map { starts, scratch: end }
     }
 }
@@ -97,6 +103,8 @@ fn state(plan: &Plan, map: &Map) -> (Vec<Launch>, usize) {
         .state
         .iter()
         .filter(|(from, to)| from != to)
+        // A part goes with its whole.
+        .filter(|(from, _)| !matches!(plan.buffers[*from].place, Place::Part { .. }))
         .map(|&(from, to)| (map.starts[from], map.starts[to], len(to)))
         .collect();
     let written = |start: usize| pairs.iter().any(|&(_, to, _)| to == start);

@@ -5,6 +5,7 @@ mod adjust;
 mod aggregated;
 mod answer;
 mod apply;
+mod budgets;
 mod camvid;
 mod doctoring;
 mod drawing;

@@ -455,8 +455,8 @@ fn the_update_of_all_parameters_is_one_visit() {
                 if step == 2 {
                     cpu.write_f64(3, &values[3]);
                 }
-                for k in 0..9 {
-                    let mut read = vec![0.0; outputs[k].shape().len()];
+                for (k, output) in outputs.iter().enumerate() {
+                    let mut read = vec![0.0; output.shape().len()];
                     cpu.read(k, &mut read).unwrap();
                     bits.extend(read.iter().map(|x| x.to_bits()));
                     if k < 8 {

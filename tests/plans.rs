@@ -425,8 +425,8 @@ const MOMENTUM: [&[usize]; 9] = [
     &[1, 1, 33],
 ];
 
-/// Parameters of 30, 6, 198 and 33 numbers, of which none begins where a vector does if they are laid side by side
-/// without gaps.
+/// Parameters of 30, 6 and 198 numbers, whose parts do not end where a vector does. The last one's gradient brings a factor
+/// of its own, so its update stays apart.
 #[test]
 fn the_update_of_all_parameters_is_one_visit() {
     let tape = Tape::new();
@@ -438,7 +438,7 @@ fn the_update_of_all_parameters_is_one_visit() {
     for memory in [Memory::AllTasks, Memory::PerWorker] {
         let [apart, flat] =
             [apart, Passes::FAST].map(|passes| Plan::with(&tape, &outputs, &state, memory, passes));
-        assert_eq!(apart.kernels.len() - flat.kernels.len(), 3, "{memory:?}: four updates are one");
+        assert_eq!(apart.kernels.len() - flat.kernels.len(), 2, "{memory:?}: three are one");
         assert_eq!(interpret(&apart, &values), interpret(&flat, &values), "{memory:?}");
     }
     for (isa, threads) in Isa::supported().into_iter().flat_map(|isa| [(isa, 1), (isa, 3)]) {
@@ -492,7 +492,7 @@ fn parameters_that_change_places_are_updated_apart() {
     // A part begins at a multiple of 16 numbers.
     assert_eq!(spaces(&[a, b], &[(0, 0), (1, 1)]), [32 + 20]);
     assert_eq!(spaces(&[a, b], &[(0, 1), (1, 0)]), [20], "exchanged: one visit of two maps");
-    assert_eq!(spaces(&[a, c], &[(0, 0), (1, 2)]), [32 + 7]);
-    assert_eq!(spaces(&[a, c], &[(0, 1), (1, 2)]), [20, 7], "handed on to what is not updated");
-    assert_eq!(spaces(&[a, c], &[(0, 0)]), [20, 7], "of one parameter alone");
+    assert_eq!(spaces(&[a, c], &[(0, 0), (1, 2)]), [16 + 20]);
+    assert_eq!(spaces(&[a, c], &[(0, 1), (1, 2)]), [7, 20], "handed on to what is not updated");
+    assert_eq!(spaces(&[a, c], &[(0, 0)]), [7, 20], "of one parameter alone");
 }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Work below this many elements or multiply-adds is not worth a meeting of the workers.
-pub const WORTH_SHARING: u64 = 32_768;
+const WORTH_SHARING: u64 = 24_576;
 /// Parts that a large kernel is cut into, whoever runs it: a fixed number, so that its bits do not depend
 /// on who runs which. 16 leaves the last worker little to wait for.
 const PARTS: usize = 16;
@@ -108,7 +108,8 @@ impl Code {
         }
         let flops = kernel.flops() / kernel.tasks as u64 * at_once as u64;
         if flops >= WORTH_SHARING {
-            code.parts = PARTS.min(code.units());
+            // No part so short that a worker is done with it before it has asked for the next.
+            code.parts = PARTS.min(code.units()).min((2 * flops / WORTH_SHARING) as usize);
             if let (Work::Conv { plan, .. }, 1) = (&code.work, at_once) {
                 code.packed_len = plan.packed_len();
             }

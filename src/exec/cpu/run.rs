@@ -7,7 +7,7 @@
 //! worker's, large ones are cut into parts. The parts are the same when one worker runs them all, so
 //! no bit depends on how many workers there are.
 
-use super::code::{Code, Scratch, WORTH_SHARING};
+use super::code::{Code, Scratch};
 use super::isa::Isa;
 use super::pool::{Barrier, Parts, Pool};
 use super::storage::Floats;
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// combine quickly (8 to 16 measured equal).
 const CHUNKS: usize = 16;
 /// Work of a segment's average kernel, for one task, from which on meeting after each of them pays.
-const LOCKSTEP: u64 = 4 * WORTH_SHARING;
+const LOCKSTEP: u64 = 131_072;
 
 pub struct Cpu {
     plan: Plan,

@@ -1,6 +1,6 @@
-//! How close visits of maps come to a copy: work that moves bytes rather than multiplies, on one thread of `cpu`, at the
-//! sizes of a meta-step and longer. What must move is every input and every output once; a plan that visits a
-//! map twice, or stores what it could keep in registers, falls behind a copy of as many bytes.
+//! How close visits of maps come to a copy: work that moves bytes rather than multiplies, on one thread of
+//! `cpu`, at the sizes of a meta-step and longer. What must move is every input and every output once; a plan
+//! that visits a map twice, or stores what it could keep in registers, falls behind a copy of as many bytes.
 
 use super::rows;
 use crate::error::Result;

@@ -148,7 +148,8 @@ impl<L: Lanes> Source<L> for Stream {
     }
 }
 
-/// The same in every row, so it stays in registers: [`Arg::Lane`], or [`Arg::Scalar`] where it is not `along` the lanes.
+/// The same in every row, so it stays in registers: [`Arg::Lane`], or [`Arg::Scalar`] where it is not
+/// `along` the lanes.
 #[derive(Clone, Copy)]
 struct Fixed {
     p: *const f32,
@@ -234,8 +235,9 @@ unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: So
     }
 }
 
-/// The operand as the fast path knows it; none for [`Arg::Row`]. All kinds are a pointer and a number, so that none goes
-/// through memory on its way into a register: a load of what two shorter stores have just written waits for both.
+/// The operand as the fast path knows it; none for [`Arg::Row`]. All kinds are a pointer and a number, so that
+/// none goes through memory on its way into a register: a load of what two shorter stores have just written
+/// waits for both.
 #[derive(Clone, Copy)]
 struct Known {
     p: *const f32,

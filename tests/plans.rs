@@ -428,7 +428,7 @@ const MOMENTUM: [&[usize]; 9] = [
 /// Parameters of 30, 6 and 198 numbers, whose parts do not end where a vector does. The last one's gradient brings a factor
 /// of its own, so its update stays apart.
 #[test]
-fn the_update_of_all_parameters_is_one_visit() {
+fn updates_that_are_alike_are_one_visit() {
     let tape = Tape::new();
     let inputs: Vec<Var> = MOMENTUM.iter().map(|&s| tape.input(Shape::new(s))).collect();
     let (outputs, state) = momentum(&inputs);

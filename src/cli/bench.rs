@@ -117,6 +117,14 @@ fn kernels(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// One line of a table: as JSON, or as text.
+fn print_line(args: &Args, line: &impl serde::Serialize, text: String) -> Result<()> {
+    output::print(&match args.json {
+        true => format!("{}\n", serde_json::to_string(line).expect("plain data")),
+        false => text,
+    })
+}
+
 /// What moves bytes rather than multiplies, on one thread of `cpu`, beside a copy of as many bytes.
 fn visits(args: &Args) -> Result<()> {
     if !args.json {
@@ -126,17 +134,15 @@ fn visits(args: &Args) -> Result<()> {
         ))?;
     }
     for visit in bench::visits::visits()? {
-        output::print(&match args.json {
-            true => format!("{}\n", serde_json::to_string(&visit).expect("plain data")),
-            false => format!(
-                "{:<52} {:>9.4} {:>7.1} {:>7.0}%  {:>7}\n",
-                visit.case,
-                visit.ms,
-                visit.gb_per_s,
-                100.0 * visit.of_copy,
-                visit.kernels
-            ),
-        })?;
+        let text = format!(
+            "{:<52} {:>9.4} {:>7.1} {:>7.0}%  {:>7}\n",
+            visit.case,
+            visit.ms,
+            visit.gb_per_s,
+            100.0 * visit.of_copy,
+            visit.kernels
+        );
+        print_line(args, &visit, text)?;
     }
     Ok(())
 }
@@ -147,13 +153,11 @@ fn planning(args: &Args) -> Result<()> {
         output::print("inner steps    nodes  kernels   tape ms   plan ms\n")?;
     }
     for p in bench::planning() {
-        output::print(&match args.json {
-            true => format!("{}\n", serde_json::to_string(&p).expect("plain data")),
-            false => format!(
-                "{:>11} {:>8} {:>8} {:>9.2} {:>9.2}\n",
-                p.inner_steps, p.nodes, p.kernels, p.tape_ms, p.plan_ms
-            ),
-        })?;
+        let text = format!(
+            "{:>11} {:>8} {:>8} {:>9.2} {:>9.2}\n",
+            p.inner_steps, p.nodes, p.kernels, p.tape_ms, p.plan_ms
+        );
+        print_line(args, &p, text)?;
     }
     Ok(())
 }
@@ -166,17 +170,15 @@ fn tasks(args: &Args) -> Result<()> {
     }
     for (tasks, row) in bench::task_rows() {
         let line = bench::run(&row, &options)?;
-        output::print(&match args.json {
-            true => format!("{}\n", serde_json::to_string(&line).expect("plain data")),
-            false => format!(
-                "{tasks:>5} {:>10.2} {:>10.3} {:>9.1} {:>8}  {}\n",
-                line.median_ms,
-                line.median_ms / tasks as f64,
-                line.peak_bytes as f64 / 1048576.0,
-                line.dispatches,
-                line.device
-            ),
-        })?;
+        let text = format!(
+            "{tasks:>5} {:>10.2} {:>10.3} {:>9.1} {:>8}  {}\n",
+            line.median_ms,
+            line.median_ms / tasks as f64,
+            line.peak_bytes as f64 / 1048576.0,
+            line.dispatches,
+            line.device
+        );
+        print_line(args, &line, text)?;
     }
     Ok(())
 }
@@ -191,19 +193,17 @@ fn second_order(args: &Args) -> Result<()> {
     }
     for inner_steps in [1, 5, 10, 20] {
         for line in bench::memory::second_order(inner_steps, &options)? {
-            output::print(&match args.json {
-                true => format!("{}\n", serde_json::to_string(&line).expect("plain data")),
-                false => format!(
-                    "{:>11}  {:<49} {:>9.1} {:>9.1} {:>9.1} {:>8.2}  {}\n",
-                    line.inner_steps,
-                    line.way,
-                    line.median_ms,
-                    line.min_ms,
-                    line.peak_bytes as f64 / 1048576.0,
-                    line.gflop,
-                    line.device
-                ),
-            })?;
+            let text = format!(
+                "{:>11}  {:<49} {:>9.1} {:>9.1} {:>9.1} {:>8.2}  {}\n",
+                line.inner_steps,
+                line.way,
+                line.median_ms,
+                line.min_ms,
+                line.peak_bytes as f64 / 1048576.0,
+                line.gflop,
+                line.device
+            );
+            print_line(args, &line, text)?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! A buffer lives from the kernel that first writes it to the one that last reads it. A map that a sweep
 //! writes where it reads another for the last time takes that one's place; such a chain is one *block*.
 //! Blocks are placed from the largest to the smallest, each in the tightest gap that is free as long as it
-//! lives (in the order of kernels, small ones broke the room for large ones: R2's arena was 7 % longer).
+//! lives (in the order of kernels, small ones broke the room for large ones: R2 took 6 MiB of 104 more).
 //! Buffers of the shared arena that a per-task segment touches live through all of it, because every
 //! task does; buffers of a worker's arena live within it.
 

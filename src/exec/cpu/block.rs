@@ -5,7 +5,7 @@
 //!
 //! Sums of blocks are in [`super::sums`], copies in [`super::copy`].
 
-use super::simd::{Lanes, dispatch};
+use super::simd::{Lanes, dispatch, load, store};
 
 /// An operand of a block instruction. Element (row r, lane l) is
 #[derive(Clone, Copy, Debug)]
@@ -120,12 +120,6 @@ instructions! {
     LessMul 3 (a, b, c) a.less(b) * c;
 }
 
-/// A vector, or its first `n` lanes.
-#[inline(always)]
-unsafe fn load<L: Lanes>(p: *const f32, n: usize) -> L {
-    unsafe { if n == L::N { L::load(p) } else { L::load_n(p, n) } }
-}
-
 /// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is. `n`
 /// lanes of a vector are read.
 trait Source<L: Lanes>: std::marker::Copy {
@@ -202,7 +196,7 @@ unsafe fn columns<
                 let (x, y) = (a.at::<V>(&ha, at, n), b.at::<V>(&hb, at, n));
                 let z = I::value(x, y, c.at::<V>(&hc, at, n));
                 let to = dst.add(r * pitch + lane + v * L::N);
-                if n == L::N { z.store(to) } else { z.store_n(to, n) }
+                store(z, to, n);
             }
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Work below this many elements or multiply-adds is not worth a meeting of the workers.
 const WORTH_SHARING: u64 = 24_576;
-/// Parts that a large kernel is cut into, whoever runs it: a fixed number, so that its bits do not depend
+/// At most so many parts is a large kernel cut into, whoever runs it: its shape alone decides, so that no bit depends
 /// on who runs which. 16 leaves the last worker little to wait for.
 const PARTS: usize = 16;
 

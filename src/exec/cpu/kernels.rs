@@ -95,7 +95,7 @@ pub fn row_block(total: usize, most: usize) -> usize {
     if total <= 2 * most {
         return total.div_ceil(2);
     }
-    total.div_ceil(total.div_ceil(most).max(1)).max(1)
+    total.div_ceil(total.div_ceil(most))
 }
 
 /// Runs one tile of `rows` rows.

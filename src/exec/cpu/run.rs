@@ -275,7 +275,8 @@ impl Cpu {
             if chunk >= alone {
                 break;
             }
-            let tasks = chunk_of(segment.tasks, running.chunks, chunk);
+            let (from, to) = stretch(segment.tasks, chunk, running.chunks);
+            let tasks = from..to;
             for task in tasks.clone() {
                 for code in codes {
                     unsafe { code.run_task(self.isa, table, task, &mut worker.scratch) };
@@ -389,17 +390,12 @@ impl Cpu {
     }
 }
 
-/// The tasks of a chunk. The longer chunks come first, so that the last worker is waited for no longer than a task takes
-/// where there are few.
-fn chunk_of(tasks: usize, chunks: usize, chunk: usize) -> std::ops::Range<usize> {
-    let (least, longer) = (tasks / chunks, tasks % chunks);
-    let start = |chunk: usize| chunk * least + chunk.min(longer);
-    start(chunk)..start(chunk + 1)
-}
-
-/// Piece `piece` of `pieces` of a flat length: its start and end.
+/// Piece `piece` of `pieces` of a flat length, or of tasks: its start and end. The longer pieces come first, so that of
+/// few tasks the last worker has one to do and not two.
 fn stretch(len: usize, piece: usize, pieces: usize) -> (usize, usize) {
-    (len * piece / pieces, len * (piece + 1) / pieces)
+    let (least, longer) = (len / pieces, len % pieces);
+    let start = |piece: usize| piece * least + piece.min(longer);
+    (start(piece), start(piece + 1))
 }
 
 /// to (+)= from, flat.

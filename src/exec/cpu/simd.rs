@@ -133,6 +133,24 @@ pub trait Lanes:
     }
 }
 
+/// A vector, or its first `n` lanes.
+///
+/// # Safety
+/// As [`Lanes::load_n`].
+#[inline(always)]
+pub unsafe fn load<L: Lanes>(p: *const f32, n: usize) -> L {
+    unsafe { if n == L::N { L::load(p) } else { L::load_n(p, n) } }
+}
+
+/// Stores a vector, or its first `n` lanes.
+///
+/// # Safety
+/// As [`Lanes::store_n`].
+#[inline(always)]
+pub unsafe fn store<L: Lanes>(x: L, p: *mut f32, n: usize) {
+    unsafe { if n == L::N { x.store(p) } else { x.store_n(p, n) } }
+}
+
 /// Writes `+ - * /` with itself and `+ - *` with `f32` for a vector type from its four functions.
 macro_rules! operators {
     ($V:ty, $($Op:ident $op:ident $f:path),+) => { $(

@@ -4,7 +4,7 @@
 //!
 //! NaN wins as in `Max`, of equals the first.
 
-use super::simd::{Lanes, dispatch};
+use super::simd::{Lanes, dispatch, load, store};
 
 /// A stretch of an image row: pixels from an even column on, channels as lanes.
 #[derive(Clone, Copy, Debug)]
@@ -44,16 +44,6 @@ macro_rules! each_vector {
             }
         }
     };
-}
-
-#[inline(always)]
-unsafe fn load<L: Lanes>(p: *const f32, n: usize) -> L {
-    unsafe { if n == L::N { L::load(p) } else { L::load_n(p, n) } }
-}
-
-#[inline(always)]
-unsafe fn store<L: Lanes>(x: L, p: *mut f32, n: usize) {
-    unsafe { if n == L::N { x.store(p) } else { x.store_n(p, n) } }
 }
 
 /// Of a value and its place the better one: larger, or the first NaN.

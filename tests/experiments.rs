@@ -66,6 +66,19 @@ fn a_few_omniglot_steps_are_better_than_chance() {
     assert!(report.contains("data:image/png;base64,"));
 }
 
+/// Settings are chosen by characters that neither training nor the test has.
+#[test]
+fn held_characters_are_not_learned_from() {
+    for (set, learned, judged, name) in [
+        ("evaluate.held=test", Part::TrainAndValidation, Part::Test, "test-batch"),
+        ("evaluate.held=validation", Part::Train, Part::Validation, "validation-batch"),
+    ] {
+        let e = from_recipe(&load("omniglot-20w1s", &[set]).expect("recipe")).expect("fits");
+        assert_eq!((e.judged.learned_from(), e.judged.judged_on()), (learned, judged));
+        assert_eq!(e.judged.rows[0].place(e.judged.held), name);
+    }
+}
+
 #[test]
 fn a_diverging_run_says_step_and_task() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -54,7 +54,7 @@ pub fn all() -> Vec<Row> {
         row("R7", "one", Kind::Heads(Case::One)),
         row("R7", "k", Kind::Heads(Case::PerTask)),
         row("omniglot", "5w1s", Kind::Omniglot { ways: 5, tasks: 32, steps: 1, inner_lr: 0.4 }),
-        row("omniglot", "20w1s", Kind::Omniglot { ways: 20, tasks: 16, steps: 5, inner_lr: 0.1 }),
+        row("omniglot", "20w1s", Kind::Omniglot { ways: 20, tasks: 16, steps: 5, inner_lr: 0.4 }),
         row("driving", "joint", Kind::Driving(driving::Case::Joint)),
         row("driving", "parts", Kind::Driving(driving::Case::Parts)),
         row("driving", "k", Kind::Driving(driving::Case::PerTask)),

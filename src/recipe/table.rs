@@ -95,6 +95,13 @@ words! {
         Sum = "sum", PcGrad = "pcgrad", Mgda = "mgda", CaGrad = "cagrad", ImtlG = "imtl_g",
         Nash = "nash", Aligned = "aligned", UpGrad = "upgrad", Famo = "famo",
     }
+    /// Which characters are held out to judge on.
+    Held {
+        /// The 172 that settings may be chosen by; the 1,028 others that are not test are learned from.
+        Validation = "validation",
+        /// The 423 that choose nothing; all others are learned from.
+        Test = "test",
+    }
     /// Whether the meta-gradient keeps its second derivatives.
     Order { Exact = "exact", First = "first" }
     OptimizerKind { Sgd = "sgd", Adam = "adam", AdamW = "adamw" }
@@ -313,6 +320,8 @@ keys! {
 
     /// How the result is judged: on tasks that training never saw.
     Evaluate "evaluate." {
+        /// Characters that are held out to judge on: those of the test, or of the validation while settings are chosen
+        held: Held = "'test'", Word(Held::WORDS), "", "tasks.kind" is &["omniglot"];
         /// Test tasks of a final figure
         tasks: usize = "1000", Whole(2, 1_000_000), "tasks", "method.kind" is &["maml"];
         /// Seed of the test tasks: the same tasks for every training seed and every control

@@ -11,7 +11,7 @@ use super::{
     Control, Evaluation, Experiment, Judging, Objective, Prepared, Row, Scores, Source, Tasks,
     Training, figures, mean_ci95,
 };
-use crate::data::omniglot::{Omniglot, Part};
+use crate::data::omniglot::Omniglot;
 use crate::data::prefetch::Prefetch;
 use crate::error::{Error, Result};
 use crate::meta::Maml;
@@ -145,7 +145,7 @@ impl Driver<'_> {
         let Leg { seed, control } = self.legs[index];
         let (e, steps) = (self.e.clone(), self.e.steps);
         let source =
-            Source::new(e.tasks, self.set.as_ref(), Part::TrainAndValidation, seed, stream::TRAIN)?;
+            Source::new(e.tasks, self.set.as_ref(), e.judged.learned_from(), seed, stream::TRAIN)?;
         let mut training = match self.training.take_if(|_| control.is_none()) {
             Some(training) => training,
             None => Training::new(&e, objective(&e, control), &source, &e.options)?,
@@ -306,7 +306,7 @@ impl Driver<'_> {
         }
         let text = format!(
             "{}, {}: {} of {} values are not finite and left out of the mean",
-            row.place(),
+            row.place(self.e.judged.held),
             control.unwrap_or("maml"),
             s.not_finite(),
             s.values.iter().map(Vec::len).sum::<usize>()

@@ -8,7 +8,7 @@ use super::drive::objective;
 use super::{
     Control, Evaluation, Experiment, Objective, Source, Tasks, Training, choose, from_recipe,
 };
-use crate::data::omniglot::{Omniglot, Part};
+use crate::data::omniglot::Omniglot;
 use crate::error::Result;
 use crate::experiment::Estimate;
 use crate::nn::{Model, Weights};
@@ -51,7 +51,7 @@ fn later_programs_fit(e: &Experiment, set: Option<&Arc<Omniglot>>, source: &Sour
 }
 
 fn batches(e: &Experiment, set: Option<&Arc<Omniglot>>) -> Result<Source> {
-    Source::new(e.tasks, set, Part::TrainAndValidation, 1, stream::TRAIN)
+    Source::new(e.tasks, set, e.judged.learned_from(), 1, stream::TRAIN)
 }
 
 /// Seconds spent on timing, at least one step.

@@ -2,7 +2,7 @@
 
 use super::pieces::Piece;
 use super::{Experiment, Net, Row, Scores, Source, Tasks};
-use crate::data::omniglot::{Omniglot, Part};
+use crate::data::omniglot::Omniglot;
 use crate::error::{Error, Result};
 use crate::exec::{Cost, Options, Program};
 use crate::loss::accuracy;
@@ -67,7 +67,8 @@ impl Draft {
             (Row::Test, Tasks::Omniglot { .. }, _) => {}
             _ => panic!("{row:?} is no row of {}", experiment.name),
         }
-        let source = Source::new(tasks, set, Part::Test, experiment.judged.seed, stream)?;
+        let source =
+            Source::new(tasks, set, experiment.judged.judged_on(), experiment.judged.seed, stream)?;
         let (spec, mut answers) = (net.spec(), 0);
         let piece = Piece::new(|tape| {
             let theta = Params::inputs(tape, &spec);

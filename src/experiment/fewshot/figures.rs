@@ -11,13 +11,13 @@ pub const DIVERGED: f64 = 20.0;
 /// The name of a figure: `method` is left out for the experiment's own.
 pub fn name(e: &Experiment, row: Row, method: Option<&str>, metric: &str, steps: usize) -> String {
     let method = method.map_or(String::new(), |m| format!("{m}/"));
-    format!("{}/{}/{method}{metric}@{steps}", e.name, row.place())
+    format!("{}/{}/{method}{metric}@{steps}", e.name, row.place(e.judged.held))
 }
 
 /// All figures of one row and one method (none: the experiment's own).
 pub fn of_scores(e: &Experiment, row: Row, control: Option<&str>, scores: &Scores) -> Vec<Figure> {
     let method = control.unwrap_or("maml");
-    let place = row.place();
+    let place = row.place(e.judged.held);
     let mut all = vec![];
     for (&steps, values) in scores.steps.iter().zip(&scores.values) {
         let (mean, ci95, n) = mean_ci95(values);
@@ -52,7 +52,7 @@ pub fn of_difference(
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
         let (mean, ci95, n) = mean_ci95(&differences);
         let name = name(e, row, Some(&method), metric, steps);
-        Figure::new(&name, &row.place(), &method, metric).with(mean, ci95, n)
+        Figure::new(&name, &row.place(e.judged.held), &method, metric).with(mean, ci95, n)
     })
     .collect()
 }

@@ -50,6 +50,7 @@ pub fn from_recipe(r: &Recipe) -> Result<Experiment> {
         outer: outer(r),
         steps: r.train.steps,
         judged: Judging {
+            held: evaluate.held,
             tasks: evaluate.tasks,
             seed: evaluate.seed,
             queries,

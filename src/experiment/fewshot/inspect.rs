@@ -3,7 +3,7 @@
 
 use super::{Experiment, Objective, Source, Tasks, write};
 use crate::check::compare::{MetaGradient, meta_gradient};
-use crate::data::omniglot::{Omniglot, Part};
+use crate::data::omniglot::Omniglot;
 use crate::error::Result;
 use crate::exec::Device;
 use crate::exec::reference::evaluate;
@@ -51,7 +51,7 @@ fn source(e: &Experiment, data: Option<&Path>) -> Result<Source> {
         Tasks::Omniglot { .. } => Some(Omniglot::load(data)?.into()),
         Tasks::Sine(_) => None,
     };
-    Source::new(e.tasks, set.as_ref(), Part::TrainAndValidation, 1, stream::TRAIN)
+    Source::new(e.tasks, set.as_ref(), e.judged.learned_from(), 1, stream::TRAIN)
 }
 
 /// Tasks that the check uses: enough to see tasks and shared weights meet, few enough for f64 loops.

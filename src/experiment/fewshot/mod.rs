@@ -27,10 +27,12 @@ pub use scores::{Scores, mean_ci95, median, share};
 pub use source::{Batch, Source};
 pub use training::{Objective, Tally, Training, Written, write};
 
+use crate::data::omniglot::Part;
 use crate::exec;
 use crate::meta::Maml;
 use crate::nn::{Conv4, Given, Mlp, Model, Norm, Params, Spec};
 use crate::optim::{Optimizer, Schedule};
+use crate::recipe::Held;
 use crate::tape::Var;
 
 /// What is learned, how long, and how it is judged.
@@ -80,6 +82,8 @@ pub struct Outer {
 /// How the result is judged, always on tasks that training never saw.
 #[derive(Clone, Debug)]
 pub struct Judging {
+    /// The characters that training never sees (Omniglot): those of the test, or those that settings are chosen by.
+    pub held: Held,
     pub tasks: usize,
     /// Of the test tasks: the same for every training seed and every control.
     pub seed: u64,
@@ -94,6 +98,24 @@ pub struct Judging {
     /// Meta-steps between two points of the curve; 0 draws none.
     pub every: u64,
     pub curve_tasks: usize,
+}
+
+impl Judging {
+    /// Characters that training draws from.
+    pub fn learned_from(&self) -> Part {
+        match self.held {
+            Held::Test => Part::TrainAndValidation,
+            Held::Validation => Part::Train,
+        }
+    }
+
+    /// Characters that curves and final figures draw from.
+    pub fn judged_on(&self) -> Part {
+        match self.held {
+            Held::Test => Part::Test,
+            Held::Validation => Part::Validation,
+        }
+    }
 }
 
 /// A row of the result's table: the same test tasks, judged in another way.
@@ -158,11 +180,11 @@ impl Tasks {
 
 impl Row {
     /// The second part of a figure's name.
-    pub fn place(&self) -> String {
+    pub fn place(&self, held: Held) -> String {
         match self {
             Row::Support(points) => format!("K{points}"),
-            Row::Norm(norm) => format!("test-{}", norm.word()),
-            Row::Test => "test".into(),
+            Row::Norm(norm) => format!("{}-{}", held.word(), norm.word()),
+            Row::Test => held.word().into(),
         }
     }
 }

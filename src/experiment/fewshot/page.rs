@@ -37,8 +37,12 @@ pub fn page(f: &Findings) -> Result<Report> {
     for &row in &e.judged.rows {
         let name = figures::name(e, row, None, e.tasks.metric(), e.judged.headline);
         if let Some(figure) = s.results.iter().find(|r| r.name == name) {
-            let label =
-                format!("{} after {}, {}", e.tasks.metric(), count(e.judged.headline), row.place());
+            let label = format!(
+                "{} after {}, {}",
+                e.tasks.metric(),
+                count(e.judged.headline),
+                row.place(e.judged.held)
+            );
             tiles.push(Tile { value: shown(e, figure), label });
         }
     }
@@ -74,11 +78,12 @@ fn lead(f: &Findings) -> String {
     let (e, s) = (f.e, f.summary);
     let order = if e.maml.first_order { "first order" } else { "exact" };
     format!(
-        "{} meta-steps of MAML ({order}, {} of {} on each task), judged on {} test tasks that training never saw.",
+        "{} meta-steps of MAML ({order}, {} of {} on each task), judged on {} {} tasks that training never saw.",
         s.steps,
         count(e.maml.inner_steps),
         e.maml.inner_lr,
-        e.judged.tasks
+        e.judged.tasks,
+        e.judged.held.word()
     )
 }
 
@@ -139,7 +144,7 @@ fn results(f: &Findings) -> Section {
     let mut blocks = vec![];
     let alone = f.summary.seeds.len() == 1;
     for &row in &e.judged.rows {
-        let place = row.place();
+        let place = row.place(e.judged.held);
         let of_row: Vec<&Figure> = f
             .summary
             .results
@@ -257,7 +262,10 @@ fn waves(f: &Findings) -> Result<Section> {
         Chart::Lines(LineChart { title, note, x, y, series })
     };
     let blocks = vec![Block::Charts((0..3).map(chart).collect())];
-    Ok(Section { title: format!("Before and after adaptation, {}", row.place()), blocks })
+    Ok(Section {
+        title: format!("Before and after adaptation, {}", row.place(e.judged.held)),
+        blocks,
+    })
 }
 
 /// Adapted episodes as pictures, worst first.
@@ -285,7 +293,7 @@ fn episodes(f: &Findings) -> Result<Section> {
         values.len()
     );
     Ok(Section {
-        title: format!("Adapted episodes, {}", row.place()),
+        title: format!("Adapted episodes, {}", row.place(e.judged.held)),
         blocks: vec![Block::Text(text), Block::Episodes(all)],
     })
 }

@@ -242,6 +242,56 @@ fn pools_that_ride_in_sweeps() {
     }
 }
 
+/// A first layer on pictures of one channel, its gradient by the window and the gradient of that.
+fn thin_layer<'t>(x: Var<'t>, window: Var<'t>, how: Conv2d) -> Vec<Var<'t>> {
+    let y = x.conv2d(window, how);
+    let pooled = y.normalize(&[1, 2, 3], 0.1).max_pool(Window::tiles(2)).relu();
+    let first = grad((pooled * pooled.sin()).sum_all() + y.sin().sum_all(), &[window])[0];
+    let second = grad((first * first).sum_all(), &[window])[0];
+    vec![pooled, first, second]
+}
+
+/// Odd sizes, channels that fill no vector, rows of several blocks, windows that reach outside on unequal sides,
+/// windows of each task and shared ones.
+#[test]
+fn thin_convolutions_that_ride_in_sweeps() {
+    for (h, w, c, pad) in [
+        (5, 7, 19, [1; 4]),
+        (4, 3, 70, [1; 4]),
+        (2, 67, 16, [2, 1, 0, 2]),
+        (6, 5, 600, [0; 4]),
+        (5, 6, 33, [0, 2, 1, 0]),
+    ] {
+        let (x, window): (&[usize], &[usize]) = (&[3, 2, h, w, 1], &[1, 3, 3, 1, c]);
+        check(&format!("thin {h}×{w}→{c}"), &[x, window], |v| {
+            let how = Conv2d { pad, ..Conv2d::new(1, 0) };
+            let local = thin_layer(v[0], v[1].per_task(3), how);
+            let one = v[0].slice(&[0; 5], [1, 2, h, w, 1]);
+            // Pictures of one task, and a cotangent that depends on the picture.
+            let shared = thin_layer(one, v[1], how);
+            let y = one.conv2d(v[1], how);
+            let read_twice = [y * 2.0, y.sum(&[4]), grad(y.tanh().sum_all(), &[v[1]])[0]];
+            // One map for all tasks, read by each with a cotangent of its own.
+            let each = v[0].slice(&[0; 5], [3, 2, 1, 1, 1]).expand(y.shape().with(0, 3));
+            let by_task = grad(((y * 0.5).per_task(3) * each).tanh().sum_all(), &[v[1]])[0];
+            [local, shared, read_twice.to_vec(), vec![by_task]].concat()
+        });
+    }
+}
+
+#[test]
+fn no_kernel_of_a_thin_convolution_is_left() {
+    let tape = Tape::new();
+    let (x, window) = (tape.input([1, 2, 6, 6, 1]), tape.input([1, 3, 3, 1, 16]));
+    let outputs = thin_layer(x, window, Conv2d::new(1, 1));
+    let kernels = |thin| {
+        let passes = Passes { thin, ..Passes::FAST };
+        let plan = Plan::with(&tape, &outputs[..2], &[], Memory::PerWorker, passes);
+        plan.kernels.iter().filter(|kernel| matches!(kernel.kind, Kind::Conv(_))).count()
+    };
+    assert_eq!((kernels(true), kernels(false)), (0, 2));
+}
+
 /// A diverged number is seen wherever a pool rides: all of its tile's window, and the same in both plans.
 #[test]
 fn a_nan_in_a_tile_that_rides_is_kept() {

@@ -116,7 +116,7 @@ fn pieces(
     results: &HashSet<BufferId>,
 ) -> Option<Vec<Piece>> {
     let Kind::Sweep(sweep) = &kernel.kind else { return None };
-    let maps = sweep.sinks.iter().all(|sink| sink.sum.0 == 0) && !sweep.has_tiles();
+    let maps = sweep.sinks.iter().all(|sink| sink.sum.0 == 0) && !sweep.knows_pixels();
     if kernel.tasks > 1 || sweep.space.len() > 1 || !maps {
         return None;
     }

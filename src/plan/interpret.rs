@@ -5,6 +5,7 @@
 
 use super::kernel::*;
 use super::{Place, Plan};
+use crate::op::conv::reference;
 use crate::op::{Along, Side, Window, choice};
 use crate::random::uniform24;
 use crate::shape::Shape;
@@ -153,9 +154,13 @@ impl Machine<'_> {
                 )
             })
             .collect();
+        let thins: Vec<Vec<f64>> =
+            sweep.thins.iter().map(|thin| self.thin(thin, sweep, task)).collect();
+        let mut cotangents: Vec<Vec<f64>> = vec![vec![]; sweep.window_sums.len()];
         let mut flat = 0;
         each(&sweep.space, |index| {
-            let put: Vec<f64> = puts.iter().map(|map| map[flat]).collect();
+            let here = |maps: &[Vec<f64>]| maps.iter().map(|map| map[flat]).collect::<Vec<f64>>();
+            let (put, thin) = (here(&puts), here(&thins));
             flat += 1;
             let loads: Vec<f64> =
                 sweep.loads.iter().map(|view| *self.at(view, task, index)).collect();
@@ -164,6 +169,7 @@ impl Machine<'_> {
                 Arg::Load(k) => loads[k],
                 Arg::Value(k) => values[k],
                 Arg::Put(k) => put[k],
+                Arg::Thin(k) => thin[k],
                 Arg::Number(n) => n,
             };
             for instruction in &sweep.program {
@@ -178,7 +184,13 @@ impl Machine<'_> {
             for (map, value) in maps.iter_mut().zip(tiles.maps(sweep)) {
                 map.push(arg(&values, value));
             }
+            for (map, sum) in cotangents.iter_mut().zip(&sweep.window_sums) {
+                map.push(arg(&values, sum.value));
+            }
         });
+        for (sum, cotangent) in sweep.window_sums.iter().zip(cotangents) {
+            self.window_sum(sum, sweep, cotangent, task);
+        }
         let mut maps = maps.into_iter();
         for pick in &sweep.picks {
             let index = match pick.largest {
@@ -194,6 +206,32 @@ impl Machine<'_> {
                 self.store(to, task, &taken, false);
             }
         }
+    }
+
+    /// Shapes of the pictures, the window and the map of a thin convolution.
+    fn thin_shapes(seen: &Seen, sweep: &Sweep) -> [Shape; 3] {
+        let ([n, h, w, c], [ih, iw]) = (sweep.pixels(), seen.geometry.image);
+        [[1, n, ih, iw, 1], [1, 3, 3, 1, c], [1, n, h, w, c]].map(Shape::from)
+    }
+
+    /// The whole map.
+    fn thin(&mut self, thin: &Thin, sweep: &Sweep, task: usize) -> Vec<f64> {
+        let [x, w, y] = Self::thin_shapes(&thin.seen, sweep);
+        let picture = self.block(&thin.seen.picture, task, x.len());
+        let window = self.block(&thin.window, task, w.len());
+        let mut map = vec![0.0; y.len()];
+        let (a, b) = ((&picture[..], x), (&window[..], w));
+        reference(Side::Output, &thin.seen.geometry, a, b, &mut map, y);
+        map
+    }
+
+    fn window_sum(&mut self, sum: &WindowSum, sweep: &Sweep, cotangent: Vec<f64>, task: usize) {
+        let [x, w, y] = Self::thin_shapes(&sum.seen, sweep);
+        let picture = self.block(&sum.seen.picture, task, x.len());
+        let mut window = vec![0.0; w.len()];
+        let (a, b) = ((&picture[..], x), (&cotangent[..], y));
+        reference(Side::Weight, &sum.seen.geometry, a, b, &mut window, w);
+        self.store(&sum.to, task, &window, false);
     }
 
     fn matmul(&mut self, p: &MatMul, task: usize) {
@@ -225,7 +263,7 @@ impl Machine<'_> {
         };
         let (a, b) = (self.block(&c.a, task, sa.len()), self.block(&c.b, task, sb.len()));
         let mut out = vec![0.0; to.len()];
-        crate::op::conv::reference(c.side, &c.geometry, (&a, sa), (&b, sb), &mut out, to);
+        reference(c.side, &c.geometry, (&a, sa), (&b, sb), &mut out, to);
         self.store(&c.to, task, &out, c.accumulate);
     }
 

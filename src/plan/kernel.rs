@@ -30,6 +30,8 @@ pub enum Arg {
     Value(usize),
     /// `Sweep::puts[k]` at this place.
     Put(usize),
+    /// `Sweep::thins[k]` at this place.
+    Thin(usize),
     /// The same number everywhere; executors round it to their element type.
     Number(f64),
 }
@@ -70,19 +72,45 @@ pub struct Pick {
     pub taken: Vec<(Arg, View)>,
 }
 
+/// Pictures of one channel, [images, h, w], seen through a 3×3 window that moves by one pixel. The view is contiguous
+/// within a task (no strides).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub picture: View,
+    pub geometry: ConvGeometry,
+}
+
+/// What is seen at a place times the window's weights, summed: an operand made where it is read, never stored.
+/// `window` is [3, 3, c], contiguous within a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thin {
+    pub seen: Seen,
+    pub window: View,
+}
+
+/// Σ over all places of `value` times what is seen there: [3, 3, c], contiguous within a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowSum {
+    pub value: Arg,
+    pub seen: Seen,
+    pub to: View,
+}
+
 /// One visit of a space: a small register program at each place, its sinks kept.
 ///
 /// The space has at least one axis. A sweep with one stored map is the plain form `Pointwise` (or a
-/// copy, with no instruction), one with one sum the plain form `Reduce`. A sweep with puts or picks
-/// goes over [images, h, w, c].
+/// copy, with no instruction), one with one sum the plain form `Reduce`. A sweep with puts, picks,
+/// thin convolutions or window sums goes over [images, h, w, c].
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Sweep {
     pub space: Vec<usize>,
     pub loads: Vec<View>,
     pub puts: Vec<Put>,
+    pub thins: Vec<Thin>,
     pub program: Vec<Instruction>,
     pub sinks: Vec<Sink>,
     pub picks: Vec<Pick>,
+    pub window_sums: Vec<WindowSum>,
 }
 
 /// c[b, i, j] (+)= Σ_q a[b, i, q]·b[b, q, j]. Views have strides [batch axes..., row, column].
@@ -183,7 +211,10 @@ impl Kernel {
             Kind::Sweep(s) => {
                 let puts = s.puts.iter().flat_map(|put| [&put.data, &put.index]);
                 let given = s.picks.iter().filter(|pick| pick.largest.is_none());
-                s.loads.iter().chain(puts).chain(given.map(|pick| &pick.index)).collect()
+                let thins = s.thins.iter().flat_map(|thin| [&thin.seen.picture, &thin.window]);
+                let seen = s.window_sums.iter().map(|sum| &sum.seen.picture);
+                let made = puts.chain(thins).chain(seen);
+                s.loads.iter().chain(made).chain(given.map(|pick| &pick.index)).collect()
             }
             Kind::MatMul(m) => {
                 [&m.a, &m.b].into_iter().chain(m.accumulate.then_some(&m.c)).collect()
@@ -203,7 +234,8 @@ impl Kernel {
                 let found = s.picks.iter().filter(|pick| pick.largest.is_some());
                 let taken = s.picks.iter().flat_map(|pick| pick.taken.iter().map(|(_, to)| to));
                 let sinks = s.sinks.iter().map(|sink| &sink.to);
-                sinks.chain(found.map(|pick| &pick.index)).chain(taken).collect()
+                let summed = s.window_sums.iter().map(|sum| &sum.to);
+                sinks.chain(found.map(|pick| &pick.index)).chain(taken).chain(summed).collect()
             }
             Kind::MatMul(m) => vec![&m.c],
             Kind::Conv(c) => vec![&c.to],
@@ -218,7 +250,8 @@ impl Kernel {
             Kind::Sweep(s) => {
                 let sums = s.sinks.iter().filter(|sink| sink.sum.0 != 0).count();
                 let choices = s.puts.len() + s.picks.iter().map(Pick::choices).sum::<usize>();
-                size(&s.space) * (s.program.len() + sums + choices) as u64
+                let windows = 18 * (s.thins.len() + s.window_sums.len());
+                size(&s.space) * (s.program.len() + sums + choices + windows) as u64
             }
             Kind::MatMul(m) => 2 * size(&m.batch) * (m.m * m.n * m.k) as u64,
             Kind::Conv(c) => c.flops(),
@@ -241,6 +274,7 @@ impl Kernel {
                 let sums = s.sinks.iter().filter(|sink| sink.sum.0 != 0).count();
                 let maps = s.sinks.len() - sums;
                 match (s.program.len(), maps, sums) {
+                    _ if s.has_windows() => "sweep, convolving".into(),
                     _ if s.has_tiles() => "sweep, pooling".into(),
                     (0, 1, 0) => "copy".into(),
                     (_, 1, 0) => "pointwise".into(),
@@ -265,9 +299,24 @@ impl Kernel {
 }
 
 impl Sweep {
-    /// Whether tiles of a pool are part of it: the space is then [images, h, w, c].
+    /// Whether tiles of a pool are part of it.
     pub fn has_tiles(&self) -> bool {
         !self.puts.is_empty() || !self.picks.is_empty()
+    }
+
+    /// Whether a thin convolution's map or its gradient by the window is part of it.
+    pub fn has_windows(&self) -> bool {
+        !self.thins.is_empty() || !self.window_sums.is_empty()
+    }
+
+    /// Whether a place's neighbours matter: the space is then [images, h, w, c].
+    pub fn knows_pixels(&self) -> bool {
+        self.has_tiles() || self.has_windows()
+    }
+
+    /// Its space where [`knows_pixels`](Self::knows_pixels): [images, h, w, c].
+    pub fn pixels(&self) -> [usize; 4] {
+        self.space[..].try_into().expect("four axes")
     }
 }
 

@@ -4,12 +4,13 @@
 //! other pointwise map is *virtual*: recomputed in a register wherever it is read. A node's level
 //! counts the sinks before it on its longest path, so sinks of one level do not wait for each other,
 //! and those of one level and one space become one sweep (`sweep.rs`). What `rides` (`ride.rs`) is part
-//! of sweeps too: a put is virtual like a pointwise map, an index and what is taken by it are sinks.
+//! of sweeps too: a put and a thin convolution are virtual like a pointwise map, an index, what is taken by it and the gradient
+//! by a thin window are sinks.
 
 use super::cut::{Cut, is_source};
 use super::graph::Graph;
 use super::views::ViewOf;
-use crate::op::{Op, Pointwise};
+use crate::op::{Op, Pointwise, Side};
 use crate::shape::Shape;
 
 /// A virtual map with several readers is stored once recomputing it costs more than this many simple
@@ -35,7 +36,7 @@ pub fn levels(
     // What visits the space of its first operand, or (a pointwise map) its own.
     let visits = |id: usize| match graph.nodes[id].op {
         Op::Pointwise(_) | Op::Sum(_) => true,
-        Op::ArgMax(_) | Op::Take(_) => rides[id],
+        Op::ArgMax(_) | Op::Take(_) | Op::Conv { side: Side::Weight, .. } => rides[id],
         _ => false,
     };
     let n = graph.nodes.len();
@@ -70,9 +71,15 @@ pub fn levels(
             Op::Put(_) => 2,
             _ => 0,
         };
-        let is_put = matches!(node.op, Op::Put(_)) && rides[id];
-        let pointwise = matches!(node.op, Op::Pointwise(_)) || is_put;
-        let several = users[id].len() > 1;
+        let made = matches!(node.op, Op::Put(_) | Op::Conv { side: Side::Output, .. }) && rides[id];
+        let pointwise = matches!(node.op, Op::Pointwise(_)) || made;
+        // The window sum of a map and its other sums are sinks of one visit.
+        let is_window_sum =
+            |reader: &usize| rides[*reader] && matches!(graph.nodes[*reader].op, Op::Conv { .. });
+        let is_sum =
+            |reader: &usize| is_window_sum(reader) || matches!(graph.nodes[*reader].op, Op::Sum(_));
+        let one_visit = users[id].iter().any(is_window_sum) && users[id].iter().all(is_sum);
+        let several = users[id].len() > 1 && !one_visit;
         levels.stored[id] = !pointwise
             || is_output[id]
             || !users[id].iter().all(|&reader| same_visit(reader))

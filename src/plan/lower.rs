@@ -110,6 +110,11 @@ impl<'g> Lowering<'g> {
                     let space = self.shape(self.graph.nodes[id].inputs[0]);
                     spaces.entry(space).or_default().push(id);
                 }
+                // The gradient by a window is summed over the space of the cotangent.
+                Op::Conv { .. } if self.rides[id] => {
+                    let space = self.shape(self.graph.nodes[id].inputs[1]);
+                    spaces.entry(space).or_default().push(id);
+                }
                 _ => self.single(id),
             }
         }

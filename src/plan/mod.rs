@@ -18,6 +18,7 @@ pub mod simplify;
 mod split;
 mod sums;
 mod sweep;
+mod thin;
 pub mod twin;
 pub mod views;
 
@@ -122,6 +123,8 @@ pub struct Passes {
     pub fuse: bool,
     /// The update of all parameters is one sweep.
     pub flat: bool,
+    /// The map of a thin convolution is made where it is read (`thin.rs`).
+    pub thin: bool,
 }
 
 impl Passes {
@@ -132,9 +135,17 @@ impl Passes {
         cut: false,
         fuse: false,
         flat: false,
+        thin: false,
     };
-    pub const FAST: Passes =
-        Passes { simplify: true, twins: true, views: true, cut: true, fuse: true, flat: true };
+    pub const FAST: Passes = Passes {
+        simplify: true,
+        twins: true,
+        views: true,
+        cut: true,
+        fuse: true,
+        flat: true,
+        thin: true,
+    };
 }
 
 impl Plan {
@@ -171,12 +182,21 @@ impl Plan {
         if passes.twins {
             graph = twin::twins(graph);
         }
-        let (graph, views) = views::resolve(graph, passes.views);
-        let cut = if passes.cut { cut::cut(&graph) } else { cut::whole(&graph) };
         // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
         let ride = passes.fuse && memory == Memory::PerWorker;
-        let rides =
-            if ride { ride::riders(&graph, &views, &cut) } else { vec![false; views.len()] };
+        let thin = ride && passes.thin;
+        if thin && passes.cut {
+            graph = thin::made_by_each_task(graph);
+        }
+        let (graph, views) = views::resolve(graph, passes.views);
+        let cut = if passes.cut { cut::cut(&graph) } else { cut::whole(&graph) };
+        let mut rides = vec![false; views.len()];
+        if ride {
+            rides = ride::riders(&graph, &views, &cut);
+        }
+        if thin {
+            thin::add_thin(&graph, &views, &cut, &mut rides);
+        }
         let levels = levels::levels(&graph, &views, &cut, passes.fuse, &rides);
         let mut low = lower::Lowering::new(&graph, &views, &cut, &levels, &rides, memory);
         low.run();

@@ -2,7 +2,8 @@
 //!
 //! The program is collected from the sinks backwards: a virtual map is an instruction, everything
 //! stored a load with strides. Then axes that every view crosses alike are merged, so that a kernel
-//! sees `[rows, channels]` rather than `[images, height, width, channels]`, unless a pool's tiles ride.
+//! sees `[rows, channels]` rather than `[images, height, width, channels]`, unless a pool's tiles or a thin convolution
+//! ride.
 
 use super::kernel::*;
 use super::lower::Lowering;
@@ -54,6 +55,14 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
                     let pick = found.unwrap_or_else(|| this.given_index(node.inputs[1]));
                     let to = this.lowering.plain(id);
                     this.sweep.picks[pick].taken.push((value, to));
+                    continue;
+                }
+                Op::Conv { geometry, .. } => {
+                    let (value, picture) =
+                        (this.value(node.inputs[1]), this.lowering.plain(node.inputs[0]));
+                    let to = this.lowering.plain(id);
+                    let seen = Seen { picture, geometry };
+                    this.sweep.window_sums.push(WindowSum { value, seen, to });
                     continue;
                 }
                 _ => {}
@@ -189,6 +198,12 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
                 self.sweep.puts.push(Put { data, index });
                 Arg::Put(self.sweep.puts.len() - 1)
             }
+            Op::Conv { geometry, .. } if here && self.lowering.rides[id] => {
+                let (picture, window) =
+                    (self.lowering.plain(node.inputs[0]), self.lowering.plain(node.inputs[1]));
+                self.sweep.thins.push(Thin { seen: Seen { picture, geometry }, window });
+                Arg::Thin(self.sweep.thins.len() - 1)
+            }
             _ => self.operand(id),
         };
         self.known.insert(id, arg);
@@ -207,11 +222,11 @@ impl<'l, 'g> SweepBuilder<'l, 'g> {
     }
 }
 
-/// Drops axes of size 1 and merges neighbours that every view crosses in one step. Where tiles ride, the
-/// last four axes stay: [images, h, w, c].
+/// Drops axes of size 1 and merges neighbours that every view crosses in one step. Where pixels
+/// count, the last four axes stay: [images, h, w, c].
 fn merge_axes(sweep: &mut Sweep) {
     let sums: Vec<Axes> = sweep.sinks.iter().map(|sink| sink.sum).collect();
-    if sweep.has_tiles() {
+    if sweep.knows_pixels() {
         let n = sweep.space.len();
         debug_assert!(sweep.space[..n - 4].iter().all(|&size| size == 1), "one task");
         let groups: Vec<(usize, usize)> = (n - 4..n).map(|k| (sweep.space[k], k)).collect();

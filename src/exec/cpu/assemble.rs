@@ -16,6 +16,8 @@ pub(super) struct Assembler<'s> {
     gathered: Vec<Option<usize>>,
     /// The register of each put.
     puts: Vec<usize>,
+    /// The register of each thin convolution.
+    thins: Vec<usize>,
     last_use: Vec<usize>,
     free: Vec<usize>,
     registers: usize,
@@ -44,6 +46,8 @@ impl<'s> Assembler<'s> {
         let picked = sweep.picks.iter().flat_map(|pick| {
             pick.largest.into_iter().chain(pick.taken.iter().map(|&(value, _)| value))
         });
+        // What is read at the end, as a map in memory.
+        let picked = picked.chain(sweep.window_sums.iter().map(|sum| sum.value));
         picked.clone().for_each(&mut count);
         let single = |arg: Arg, op: Pointwise| match arg {
             Arg::Value(k) if uses[k] == 1 && sweep.program[k].op == op => Some(k),
@@ -151,6 +155,7 @@ impl<'s> Assembler<'s> {
             place: vec![None; n],
             gathered: vec![None; sweep.loads.len()],
             puts: vec![],
+            thins: vec![],
             last_use,
             free: vec![],
             registers: 0,
@@ -168,6 +173,11 @@ impl<'s> Assembler<'s> {
             this.puts.push(register);
             this.steps.push(Step::Put { at, register });
         }
+        for at in 0..sweep.thins.len() {
+            let register = this.register();
+            this.thins.push(register);
+            this.steps.push(Step::Thin { at, register });
+        }
         for i in (0..n).filter(|&i| !absorbed[i]) {
             let inputs = operands_of(i);
             let op = match fused[i] {
@@ -180,6 +190,10 @@ impl<'s> Assembler<'s> {
             this.sink(s, sink, summed[s], &sinks[s], &home);
         }
         this.picks(loads, pooled_row);
+        for (at, sum) in sweep.window_sums.iter().enumerate() {
+            let map = this.map(sum.value, loads);
+            this.steps.push(Step::WindowSum { map, at });
+        }
         // What overwrites a load comes when nobody reads it any more.
         for (s, sink) in sweep.sinks.iter().enumerate().filter(|&(s, _)| over[s].is_some()) {
             this.sink(s, sink, summed[s], &sinks[s], &home);
@@ -239,6 +253,7 @@ impl<'s> Assembler<'s> {
             Arg::Load(k) => self.gathered[k].map_or(Operand::Load(k), Operand::Register),
             Arg::Value(k) => self.place[k].expect("instructions stand in order"),
             Arg::Put(k) => Operand::Register(self.puts[k]),
+            Arg::Thin(k) => Operand::Register(self.thins[k]),
         }
     }
 

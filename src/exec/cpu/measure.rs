@@ -60,51 +60,72 @@ fn seconds(times: usize, mut call: impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64() / times as f64
 }
 
-/// Rounds of half a millisecond for `total` seconds, a round of the ceiling before each. The rate is that of
-/// the best round, because other work on a machine only ever makes one slower; the share is the median's.
-fn speed(isa: Isa, name: String, total: f64, work: f64, mut call: impl FnMut()) -> Speed {
-    let turns = 1000;
-    let ceiling_work = (turns * 10 * isa.lanes() * 2) as f64;
-    let times = (5e-4 / seconds(1, &mut call).max(1e-8)).clamp(1.0, 1e6) as usize;
-    let (mut best, mut shares, start) = (f64::MAX, Vec::new(), Instant::now());
-    while start.elapsed().as_secs_f64() < total || shares.len() < 3 {
-        let ceiling = seconds(50, || {
-            std::hint::black_box(unsafe { multiply_adds(isa, turns) });
-        });
-        let time = seconds(times, &mut call);
-        best = best.min(time);
-        shares.push(work / time / (ceiling_work / ceiling));
+/// A kernel on numbers of its own: the list that `metatape bench kernels` and `cargo bench` time.
+pub struct Case {
+    pub name: String,
+    /// Multiplications and additions of a call, or results where the name says so.
+    pub work: f64,
+    /// Whether multiply-adds are what limits it.
+    bounded: bool,
+    pub call: Box<dyn FnMut()>,
+}
+
+impl Case {
+    fn new(name: String, work: f64, call: impl FnMut() + 'static) -> Self {
+        Self { name, work, bounded: true, call: Box::new(call) }
     }
-    shares.sort_by(f64::total_cmp);
-    Speed { name, rate: work / best / 1e9, of_ceiling: Some(shares[shares.len() / 2]) }
+
+    /// Rounds of half a millisecond for `total` seconds, a round of the ceiling before each. The rate is that of
+    /// the best round, because other work on a machine only ever makes one slower; the share is the median's.
+    fn speed(mut self, isa: Isa, total: f64) -> Speed {
+        let turns = 1000;
+        let ceiling_work = (turns * 10 * isa.lanes() * 2) as f64;
+        let times = (5e-4 / seconds(1, &mut self.call).max(1e-8)).clamp(1.0, 1e6) as usize;
+        let (mut best, mut shares, start) = (f64::MAX, Vec::new(), Instant::now());
+        while start.elapsed().as_secs_f64() < total || shares.len() < 3 {
+            let ceiling = seconds(50, || {
+                std::hint::black_box(unsafe { multiply_adds(isa, turns) });
+            });
+            let time = seconds(times, &mut self.call);
+            best = best.min(time);
+            shares.push(self.work / time / (ceiling_work / ceiling));
+        }
+        shares.sort_by(f64::total_cmp);
+        let share = shares[shares.len() / 2];
+        Speed {
+            name: self.name,
+            rate: self.work / best / 1e9,
+            of_ceiling: self.bounded.then_some(share),
+        }
+    }
 }
 
 /// Every kernel, the ceiling first.
-pub fn bench_kernels(isa: Isa) -> Vec<Speed> {
+pub fn cases(isa: Isa) -> Vec<Case> {
     let turns = 1000;
-    let mut found = vec![speed(
-        isa,
-        "multiply-adds in registers".to_string(),
-        0.1,
-        (turns * 10 * isa.lanes() * 2) as f64,
-        || {
-            std::hint::black_box(unsafe { multiply_adds(isa, turns) });
-        },
-    )];
+    let ceiling_work = (turns * 10 * isa.lanes() * 2) as f64;
+    let mut all = vec![Case::new("multiply-adds in registers".into(), ceiling_work, move || {
+        std::hint::black_box(unsafe { multiply_adds(isa, turns) });
+    })];
     for shape in SHAPES {
         for side in [Side::Output, Side::Input, Side::Weight] {
-            found.push(conv_speed(isa, shape, side));
+            all.push(convolution(isa, shape, side));
         }
     }
     for sizes in [[10, 40, 40], [40, 40, 10], [10, 1, 40], [5, 5, 64], [245, 64, 576], [512; 3]] {
         for (what, transposed) in
             [("A B", [false, false]), ("Aᵀ B", [true, false]), ("A Bᵀ", [false, true])]
         {
-            found.push(product_speed(isa, what, sizes, transposed));
+            all.push(product(isa, what, sizes, transposed));
         }
     }
-    found.extend(block_speeds(isa));
-    found
+    all.extend(blocks(isa));
+    all
+}
+
+/// What every one of [`cases`] reaches.
+pub fn bench_kernels(isa: Isa) -> Vec<Speed> {
+    cases(isa).into_iter().map(|case| case.speed(isa, 0.03)).collect()
 }
 
 /// Image size, channels, window, stride of convolutions: those of Conv-4-64, pooled and strided, and those
@@ -131,22 +152,19 @@ const SHAPES: [(usize, [usize; 2], usize, usize); 18] = [
 ];
 
 /// Five images, as many zeros around them as keep their size.
-fn conv_speed(isa: Isa, shape: (usize, [usize; 2], usize, usize), side: Side) -> Speed {
+fn convolution(isa: Isa, shape: (usize, [usize; 2], usize, usize), side: Side) -> Case {
     let (size, [c, o], k, stride) = shape;
     let out = (size - 1) / stride + 1;
     #[rustfmt::skip]
     let geo = ConvGeo { n: 5, h: size, w: size, c, kh: k, kw: k, o, oh: out, ow: out, stride: [stride; 2], pad: [k / 2; 4], dilation: [1; 2], groups: 1 };
     let name = format!("conv {k}x{k} {c}->{o}, {size}x{size}, stride {stride}, {side:?}");
     let plan = ConvPlan::new(isa, geo.clone(), side);
-    let mut x = Floats::new(geo.n * size * size * c);
-    let mut w = Floats::new(k * k * c * o);
-    let mut y = Floats::new(geo.n * out * out * o);
-    let mut packed = Floats::new(plan.packed_len());
-    let mut scratch = Floats::new(plan.scratch_len());
-    let (x, w, y) = (x.ptr(), w.ptr(), y.ptr());
-    let mut sums = Floats::new(plan.weight_parts() * plan.part_len());
-    let (packed, scratch, sums) = (packed.ptr(), scratch.ptr(), sums.ptr());
-    speed(isa, name, 0.03, plan.flops_met() as f64, || unsafe {
+    let lens = [geo.n * size * size * c, k * k * c * o, geo.n * out * out * o];
+    let own = [plan.packed_len(), plan.scratch_len(), plan.weight_parts() * plan.part_len()];
+    let (mut tensors, mut own) = (lens.map(Floats::new), own.map(Floats::new));
+    Case::new(name, plan.flops_met() as f64, move || unsafe {
+        let [x, w, y] = tensors.each_mut().map(Floats::ptr);
+        let [packed, scratch, sums] = own.each_mut().map(Floats::ptr);
         let mut weights = w;
         if plan.packed_len() > 0 {
             conv::pack(&plan, w, packed);
@@ -166,40 +184,57 @@ fn conv_speed(isa: Isa, shape: (usize, [usize; 2], usize, usize), side: Side) ->
     })
 }
 
-fn product_speed(isa: Isa, what: &str, [m, n, k]: [usize; 3], transposed: [bool; 2]) -> Speed {
+fn product(isa: Isa, what: &str, [m, n, k]: [usize; 3], transposed: [bool; 2]) -> Case {
     let name = format!("{what}, {m}x{n}, sum over {k}");
     let sa = if transposed[0] { (1, m) } else { (k, 1) };
     let sb = if transposed[1] { (1, k) } else { (n, 1) };
-    let (mut a, mut b, mut c) = (Floats::new(m * k), Floats::new(k * n), Floats::new(m * n));
-    let mut scratch = Floats::new(scratch_len(isa, m, n, k));
-    let (a, b, c, scratch) = (a.ptr(), b.ptr(), c.ptr(), scratch.ptr());
-    speed(isa, name, 0.02, (2 * m * n * k) as f64, || unsafe {
+    let mut own = [m * k, k * n, m * n, scratch_len(isa, m, n, k)].map(Floats::new);
+    Case::new(name, (2 * m * n * k) as f64, move || unsafe {
+        let [a, b, c, scratch] = own.each_mut().map(Floats::ptr);
         matmul(isa, m, n, k, a, sa, b, sb, c, n, false, scratch);
     })
 }
 
-fn block_speeds(isa: Isa) -> Vec<Speed> {
+/// Pointwise work on one block.
+fn blocks(isa: Isa) -> impl Iterator<Item = Case> {
     let (rows, lanes) = (16, 64);
-    // Some lines apart: operands a multiple of 4 KB apart would wait for each other.
-    let apart = rows * lanes + 48;
-    let (mut data, mut out) = (Floats::new(3 * apart), Floats::new(rows * lanes));
-    let (data, out) = (data.ptr().cast_const(), out.ptr());
-    let map = |k: usize| Arg::Map(data.wrapping_add(k * apart), lanes);
-    let lane = Arg::Lane(data);
-    let cases = [
-        ("x * y + z", BlockOp::MulAdd, [map(0), map(1), map(2)]),
-        ("x * lane + lane", BlockOp::MulAdd, [map(0), lane, lane]),
-        ("x + row", BlockOp::Add, [map(0), Arg::Row(data, 1), lane]),
-        ("max(x, 0)", BlockOp::Max, [map(0), Arg::Scalar(0.0), lane]),
-        ("exp", BlockOp::Exp, [map(0), lane, lane]),
-        ("tanh", BlockOp::Tanh, [map(0), lane, lane]),
+    let cases: [(&str, BlockOp, fn(Maps) -> [Arg; 3]); 6] = [
+        ("x * y + z", BlockOp::MulAdd, |m| [m.map(0), m.map(1), m.map(2)]),
+        ("x * lane + lane", BlockOp::MulAdd, |m| [m.map(0), m.lane(), m.lane()]),
+        ("x + row", BlockOp::Add, |m| [m.map(0), Arg::Row(m.data, 1), m.lane()]),
+        ("max(x, 0)", BlockOp::Max, |m| [m.map(0), Arg::Scalar(0.0), m.lane()]),
+        ("exp", BlockOp::Exp, |m| [m.map(0), m.lane(), m.lane()]),
+        ("tanh", BlockOp::Tanh, |m| [m.map(0), m.lane(), m.lane()]),
     ];
-    let one = |(what, op, args): (&str, BlockOp, [Arg; 3])| {
+    cases.into_iter().map(move |(what, op, args)| {
         let name = format!("block of 16x64, {what}: results");
-        let call = || unsafe { pointwise(isa, op, out, lanes, &args, rows, lanes) };
-        Speed { of_ceiling: None, ..speed(isa, name, 0.02, (rows * lanes) as f64, call) }
-    };
-    cases.into_iter().map(one).collect()
+        let (mut data, mut out) = (Floats::new(3 * Maps::APART), Floats::new(rows * lanes));
+        let call = move || unsafe {
+            let args = args(Maps { data: data.ptr(), lanes });
+            pointwise(isa, op, out.ptr(), lanes, &args, rows, lanes)
+        };
+        Case { bounded: false, ..Case::new(name, (rows * lanes) as f64, call) }
+    })
+}
+
+/// Operands of a block.
+#[derive(Clone, Copy)]
+struct Maps {
+    data: *const f32,
+    lanes: usize,
+}
+
+impl Maps {
+    /// Some lines more than a block: operands a multiple of 4 KB apart would wait for each other.
+    const APART: usize = 16 * 64 + 48;
+
+    fn map(self, k: usize) -> Arg {
+        Arg::Map(self.data.wrapping_add(k * Self::APART), self.lanes)
+    }
+
+    fn lane(self) -> Arg {
+        Arg::Lane(self.data)
+    }
 }
 
 /// GFLOP/s of multiply-adds in registers on one thread: what every product is measured against.

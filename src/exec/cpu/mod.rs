@@ -29,6 +29,7 @@ mod storage;
 pub mod sums;
 mod sweep;
 mod table;
+mod thin;
 mod tiles;
 
 pub use profile::Share;

@@ -194,13 +194,18 @@ macro_rules! dispatch {
             unsafe fn narrow($($x: $t),*) $(-> $r)? {
                 unsafe { $body::<$crate::exec::cpu::avx2::F32x8>($($x),*) }
             }
+            // Out of line: inlined, it would burden every caller with a body that hardly anyone runs.
+            #[inline(never)]
+            unsafe fn plain($($x: $t),*) $(-> $r)? {
+                unsafe { $body::<$crate::exec::cpu::portable::P8>($($x),*) }
+            }
             unsafe {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     $crate::exec::cpu::isa::Isa::Avx512 => wide($($x),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::exec::cpu::isa::Isa::Avx2 => narrow($($x),*),
-                    _ => $body::<$crate::exec::cpu::portable::P8>($($x),*),
+                    _ => plain($($x),*),
                 }
             }
         }

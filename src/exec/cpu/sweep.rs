@@ -4,7 +4,8 @@
 //! floats, so that registers (one block each) stay in the first cache. Operands are read where they
 //! stand: a map, a vector of lanes, one value a row, a number. Sums add into their place block by
 //! block. Whatever has another stride in its lanes is gathered into a register first. Where a pool's tiles
-//! ride, rows are the pixels of one image row, and a block starts at an even one (`tiles.rs`).
+//! or a thin
+//! convolution ride, rows are the pixels of one image row, and a block starts at an even one (`tiles.rs`, `thin.rs`).
 
 use super::assemble::Assembler;
 use super::block::{self, Arg as BlockArg, BlockOp};
@@ -12,8 +13,9 @@ use super::copy;
 use super::isa::Isa;
 use super::sums;
 use super::table::{At, Table};
+use super::thin::{self, Glimpse};
 use super::tiles::{self, Stretch};
-use crate::plan::kernel::Sweep;
+use crate::plan::kernel::{self, Sweep, View};
 
 /// Floats of one register: 4 KiB, so that a handful stays in the first cache (512 was slower with
 /// pooling, 2,048 equal).
@@ -50,6 +52,16 @@ pub(super) enum Step {
     Put {
         at: usize,
         register: usize,
+    },
+    /// A stretch of a thin convolution's map.
+    Thin {
+        at: usize,
+        register: usize,
+    },
+    /// What a stretch adds to the gradient by a thin window.
+    WindowSum {
+        map: Operand,
+        at: usize,
     },
     /// The largest elements of the tiles so far, kept where `at` says or in a row of registers.
     Largest {
@@ -90,6 +102,16 @@ pub(super) struct SinkCode {
     zero: Vec<(usize, isize)>,
 }
 
+/// Pictures [images, size[0], size[1]], and how far outside of them the first place's first tap lies.
+#[derive(Clone, Debug)]
+struct Seen {
+    picture: At,
+    /// The window, or the gradient by it: [9, channels].
+    window: At,
+    size: [usize; 2],
+    before: [usize; 2],
+}
+
 #[derive(Clone, Debug)]
 pub struct SweepCode {
     outer: Vec<usize>,
@@ -99,6 +121,10 @@ pub struct SweepCode {
     sinks: Vec<SinkCode>,
     /// Indices of a pool, each with what is read or written by it: the puts, then each pick's taken.
     pooled: Vec<(At, Option<At>)>,
+    /// Pictures under a thin window, each with the window or the sum; the thin convolutions, then the window sums.
+    seen: Vec<Seen>,
+    /// How many of them are thin convolutions.
+    thins: usize,
     steps: Vec<Step>,
     pub registers: usize,
     block_rows: usize,
@@ -133,7 +159,7 @@ impl SweepCode {
                     .collect(),
             })
             .collect();
-        let tiles = sweep.has_tiles();
+        let tiles = sweep.knows_pixels();
         let block_lanes = lanes.min(if tiles { BLOCK / 2 } else { BLOCK });
         let mut block_rows = (BLOCK / block_lanes).clamp(1, rows);
         if tiles && block_rows < rows {
@@ -158,7 +184,28 @@ impl SweepCode {
                 pooled.push((index, None));
             }
         }
-        Self { outer, rows, lanes, loads, sinks, pooled, steps, registers, block_rows, block_lanes }
+        let seen = |seen: &kernel::Seen, window: &View| {
+            let (picture, window) = (table.at(&seen.picture), table.at(window));
+            let pad = seen.geometry.pad;
+            Seen { picture, window, size: seen.geometry.image, before: [pad[0], pad[2]] }
+        };
+        let thins = sweep.thins.iter().map(|thin| seen(&thin.seen, &thin.window));
+        let sums = sweep.window_sums.iter().map(|sum| seen(&sum.seen, &sum.to));
+        let (seen, thins) = (thins.chain(sums).collect(), sweep.thins.len());
+        Self {
+            outer,
+            rows,
+            lanes,
+            loads,
+            sinks,
+            pooled,
+            seen,
+            thins,
+            steps,
+            registers,
+            block_rows,
+            block_lanes,
+        }
     }
 
     /// Sizes of the axis that chunks are cut along: the first of the space.
@@ -170,13 +217,14 @@ impl SweepCode {
         }
     }
 
-    /// Sinks that need a partial result for each chunk: sums over the first axis, with their sizes.
+    /// Sinks that need a partial result for each chunk: sums over the first axis, with their sizes. Window sums are
+    /// counted behind the others.
     pub fn partials(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.sinks
-            .iter()
-            .enumerate()
-            .filter(|(_, sink)| sink.sums_first)
-            .map(|(i, sink)| (i, sink.zero.iter().map(|&(size, _)| size).product()))
+        let sums = self.sinks.iter().enumerate().filter(|(_, sink)| sink.sums_first);
+        let sums =
+            sums.map(|(i, sink)| (i, sink.zero.iter().map(|&(size, _)| size).product::<usize>()));
+        let windows = self.sinks.len()..self.sinks.len() + self.seen.len() - self.thins;
+        sums.chain(windows.map(|i| (i, 9 * self.lanes)))
     }
 
     /// Where sink `i` stands for `task`.
@@ -184,13 +232,18 @@ impl SweepCode {
     /// # Safety
     /// `table` is the one the code was made with.
     pub unsafe fn sink_pointer(&self, i: usize, table: &Table, task: usize) -> *mut f32 {
-        unsafe { table.pointer(&self.sinks[i].view.at, task) }
+        let at = match self.sinks.get(i) {
+            Some(sink) => &sink.view.at,
+            None => &self.seen[self.thins + i - self.sinks.len()].window,
+        };
+        unsafe { table.pointer(at, task) }
     }
 
     /// Whether sink `i` is contiguous, so that partial sums of it are flat.
     pub fn is_flat(&self, i: usize) -> bool {
+        let Some(sink) = self.sinks.get(i) else { return true };
         let mut want = 1;
-        self.sinks[i].zero.iter().rev().all(|&(size, step)| {
+        sink.zero.iter().rev().all(|&(size, step)| {
             let fits = size == 1 || step == want;
             want *= size as isize;
             fits
@@ -233,6 +286,15 @@ impl SweepCode {
                 } else if sink.sum.is_some() {
                     zero_part(sink, pointer, from, to);
                 }
+            }
+            scratch.seen.clear();
+            for (i, seen) in self.seen.iter().enumerate() {
+                let mut window = table.pointer(&seen.window, task);
+                if i >= self.thins {
+                    window = partial(self.sinks.len() + i - self.thins).unwrap_or(window);
+                    std::ptr::write_bytes(window, 0, 9 * self.lanes);
+                }
+                scratch.seen.push((table.pointer(&seen.picture, task), window));
             }
             if self.outer.is_empty() {
                 let (rows, lanes) = if self.rows == 1 {
@@ -361,6 +423,18 @@ impl SweepCode {
                         let (index, data) = (index.wrapping_add(place), data.wrapping_add(place));
                         tiles::put(isa, stretch, data, index, register(r));
                     }
+                    Step::Thin { at, register: r } => {
+                        let (glimpse, window) =
+                            self.glimpse(pointers, at, line, row, lane, height, width);
+                        thin::map(isa, glimpse, window, register(r), false);
+                    }
+                    Step::WindowSum { map: from, at } => {
+                        let (p, pitch) = map(from);
+                        let at = self.thins + at;
+                        let (glimpse, window) =
+                            self.glimpse(pointers, at, line, row, lane, height, width);
+                        thin::window_sum(isa, glimpse, p, pitch, window);
+                    }
                     Step::Largest { map: from, at, kept } => {
                         let (p, pitch) = map(from);
                         let (stretch, place) = self.stretch(line, row, lane, height, width, pitch);
@@ -454,6 +528,28 @@ impl SweepCode {
     }
 }
 
+impl SweepCode {
+    /// What a block sees of picture `at`, and the window's first lane of it.
+    #[allow(clippy::too_many_arguments)]
+    #[inline]
+    fn glimpse(
+        &self,
+        pointers: &Pointers,
+        at: usize,
+        [image, y]: [usize; 2],
+        x: usize,
+        lane: usize,
+        pixels: usize,
+        lanes: usize,
+    ) -> (Glimpse, *mut f32) {
+        let (seen, (picture, window)) = (&self.seen[at], pointers.seen[at]);
+        let picture = picture.wrapping_add(image * seen.size[0] * seen.size[1]);
+        let at = [0, 1].map(|k| [y, x][k] as isize - seen.before[k] as isize);
+        let (size, channels) = (seen.size, self.lanes);
+        (Glimpse { picture, size, at, pixels, lanes, channels }, window.wrapping_add(lane))
+    }
+}
+
 /// Zeroes the places of a sum that part `from..to` of the first axis adds to.
 unsafe fn zero_part(sink: &SinkCode, pointer: *mut f32, from: usize, to: usize) {
     // The first axis is not summed, so it is the first of the result's axes.
@@ -482,4 +578,5 @@ pub struct Pointers {
     loads: Vec<*const f32>,
     sinks: Vec<*mut f32>,
     pooled: Vec<(*mut u8, *mut f32)>,
+    seen: Vec<(*const f32, *mut f32)>,
 }

@@ -282,7 +282,9 @@ impl Text {
         match arg {
             Arg::Load(k) => format!("x{k}"),
             Arg::Value(k) => format!("v{k}"),
-            Arg::Put(_) => unreachable!("plans for all tasks have no riding pools"),
+            Arg::Put(_) | Arg::Thin(_) => {
+                unreachable!("plans for all tasks have nothing that rides")
+            }
             // A parameter: texts are shared, and WGSL has no literal for infinity and NaN.
             Arg::Number(number) => {
                 self.numbers.push(number as f32);

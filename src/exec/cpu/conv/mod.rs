@@ -2,24 +2,25 @@
 //! [`output`] y = dF/dg, [`input`] dx = dF/dx, [`weight`] dw = dF/dw. Direct: no unfolded copy of the image,
 //! because in channels-last the numbers of one window row stand next to each other, and a register tile
 //! ([`super::kernels`]) needs nothing else. No border of zeros either: see `windows.rs`. Where a 3 x 3 window
-//! meets enough pixels and channels, `winograd.rs` takes fewer products, and `strided.rs` where its stride is 2.
+//! meets enough pixels and channels, `winograd.rs` takes fewer products; where it looks at one channel, `../thin.rs` keeps it
+//! in registers.
 //!
 //! Shapes, all contiguous, one task: x, dx `[n, h, w, c]`; w, dw `[kh, kw, c / groups, o]`; y, g `[n, oh, ow, o]`.
 //! A [`ConvPlan`] holds the index tables of one shape and side; a call allocates nothing. The bits of a
 //! number do not depend on how images or tiles are shared out among calls.
 
 mod depthwise;
-mod strided;
 mod tables;
 mod windows;
 mod winograd;
 
 use super::copy::gather;
 use super::kernels::{self, ROWS, Tile, Walk, column_block, row_block};
+use super::thin::{self, Glimpse};
 pub use crate::op::Side;
 use std::ops::Range;
 pub use tables::ConvPlan;
-use tables::{Job, Pass};
+use tables::{Job, Pass, Way};
 
 /// The shape of a convolution; see the module for the tensors.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,57 +47,6 @@ const G_BLOCK: usize = 6144;
 /// Floats of x and g that stay in the second cache while the weight side runs over the taps: half a megabyte.
 const XG_BLOCK: usize = 131_072;
 
-/// A way with fewer products than the definition has: those of transformed pixels and windows.
-trait Fast: std::fmt::Debug + Send + Sync {
-    /// Floats of the transformed window.
-    fn window_len(&self) -> usize;
-
-    /// Floats of scratch that [`run`](Self::run) and [`sums`](Self::sums) need.
-    fn scratch_len(&self) -> usize;
-
-    /// Weight side: images that one part sums over, see [`ConvPlan::weight_parts`].
-    fn images_a_part(&self) -> usize;
-
-    /// The window `w[3][3][c][o]`, transformed.
-    ///
-    /// # Safety
-    /// As long as said, not overlapping.
-    unsafe fn window(&self, w: *const f32, to: *mut f32);
-
-    /// result (+)= the source convolved with the transformed window, for these images.
-    ///
-    /// # Safety
-    /// Tensors as in the module, `scratch` writable for [`scratch_len`](Self::scratch_len).
-    unsafe fn run(
-        &self,
-        source: *const f32,
-        window: *const f32,
-        result: *mut f32,
-        scratch: *mut f32,
-        images: Range<usize>,
-        accumulate: bool,
-    );
-
-    /// sums = what these images give to the gradient by the transformed window; g where results are.
-    ///
-    /// # Safety
-    /// As [`run`](Self::run); `sums` is writable for [`window_len`](Self::window_len) floats.
-    unsafe fn sums(
-        &self,
-        source: *const f32,
-        g: *const f32,
-        sums: *mut f32,
-        scratch: *mut f32,
-        images: Range<usize>,
-    );
-
-    /// dw[3][3][c][o] (+)= the gradient by the window, from `parts` results of [`sums`](Self::sums) behind each other.
-    ///
-    /// # Safety
-    /// As long as said, not overlapping.
-    unsafe fn finish(&self, sums: *const f32, parts: usize, dw: *mut f32, accumulate: bool);
-}
-
 /// y (+)= conv(x, w) for these images; the weights from [`pack`] if [`ConvPlan::packed_len`] is not 0.
 ///
 /// # Safety
@@ -111,9 +61,10 @@ pub unsafe fn output(
     accumulate: bool,
 ) {
     debug_assert_eq!(plan.side, Side::Output);
-    match &plan.fast {
-        Some(fast) => unsafe { fast.run(x, w, y, scratch, images, accumulate) },
-        None => unsafe { passes(plan, x, w, y, images, accumulate) },
+    match &plan.way {
+        Way::Winograd(winograd) => unsafe { winograd.run(x, w, y, scratch, images, accumulate) },
+        Way::Thin => unsafe { thin_output(plan, x, w, y, images, accumulate) },
+        Way::Direct => unsafe { passes(plan, x, w, y, images, accumulate) },
     }
 }
 
@@ -131,27 +82,29 @@ pub unsafe fn input(
     accumulate: bool,
 ) {
     debug_assert_eq!(plan.side, Side::Input);
-    match &plan.fast {
-        Some(fast) => unsafe { fast.run(g, packed, dx, scratch, images, accumulate) },
-        None => unsafe { passes(plan, g, packed, dx, images, accumulate) },
+    match &plan.way {
+        Way::Winograd(winograd) => unsafe {
+            winograd.run(g, packed, dx, scratch, images, accumulate)
+        },
+        _ => unsafe { passes(plan, g, packed, dx, images, accumulate) },
     }
 }
 
 /// The weights as [`input`] reads them, each tap transposed and taps of one class next to each other, and
-/// as a `Fast` way reads them on both sides.
+/// as Winograd's way reads them on both sides.
 ///
 /// # Safety
 /// `packed` is writable for [`ConvPlan::packed_len`] floats.
 pub unsafe fn pack(plan: &ConvPlan, w: *const f32, packed: *mut f32) {
     unsafe {
-        match (&plan.fast, plan.side) {
-            (Some(fast), Side::Output) => fast.window(w, packed),
-            (Some(fast), _) => {
-                let turned = packed.add(fast.window_len());
+        match (&plan.way, plan.side) {
+            (Way::Winograd(winograd), Side::Output) => winograd.window(w, packed),
+            (Way::Winograd(winograd), _) => {
+                let turned = packed.add(winograd.window_len());
                 turn(plan, w, turned);
-                fast.window(turned, packed);
+                winograd.window(turned, packed);
             }
-            (None, _) => turn(plan, w, packed),
+            _ => turn(plan, w, packed),
         }
     }
 }
@@ -245,6 +198,31 @@ unsafe fn pass_tiles(
     }
 }
 
+/// Output side of one channel: each row of the map in stretches.
+unsafe fn thin_output(
+    plan: &ConvPlan,
+    x: *const f32,
+    w: *const f32,
+    y: *mut f32,
+    images: Range<usize>,
+    accumulate: bool,
+) {
+    let g = &plan.geo;
+    for image in images {
+        let picture = x.wrapping_add(image * g.h * g.w);
+        for row in 0..g.oh {
+            for col in (0..g.ow).step_by(thin::LONGEST) {
+                let at = [row as isize - g.pad[0] as isize, col as isize - g.pad[2] as isize];
+                let pixels = thin::LONGEST.min(g.ow - col);
+                let size = [g.h, g.w];
+                let glimpse = Glimpse { picture, size, at, pixels, lanes: g.o, channels: g.o };
+                let to = y.wrapping_add(((image * g.oh + row) * g.ow + col) * g.o);
+                unsafe { thin::map(plan.isa, glimpse, w, to, accumulate) };
+            }
+        }
+    }
+}
+
 /// Where [`ConvPlan::weight_parts`] is not 0: what images of part `part` add to the weight side, into its own
 /// [`ConvPlan::part_len`] floats of `sums`.
 ///
@@ -258,10 +236,15 @@ pub unsafe fn weight_part(
     scratch: *mut f32,
     part: usize,
 ) {
-    let fast = plan.fast.as_ref().expect("only a fast way sums in parts");
+    let Way::Winograd(winograd) = &plan.way else {
+        unreachable!("only Winograd's way sums in parts")
+    };
     let (n, parts) = (plan.geo.n, plan.weight_parts());
     let images = n * part / parts..n * (part + 1) / parts;
-    unsafe { fast.sums(x, g, sums.add(part * plan.part_len()), scratch, images) }
+    unsafe {
+        let sums = sums.add(part * plan.part_len());
+        winograd.sums(x, g, sums, scratch, images)
+    }
 }
 
 /// dw (+)= the parts together.
@@ -269,8 +252,10 @@ pub unsafe fn weight_part(
 /// # Safety
 /// All parts stand in `sums`; dw as in the module.
 pub unsafe fn weight_finish(plan: &ConvPlan, sums: *const f32, dw: *mut f32, accumulate: bool) {
-    let fast = plan.fast.as_ref().expect("only a fast way sums in parts");
-    unsafe { fast.finish(sums, plan.weight_parts(), dw, accumulate) }
+    let Way::Winograd(winograd) = &plan.way else {
+        unreachable!("only Winograd's way sums in parts")
+    };
+    unsafe { winograd.finish(sums, plan.weight_parts(), dw, accumulate) }
 }
 
 /// dw (+)= the gradient of sum(conv(x, w)·g) by w, for these tiles of [`ConvPlan::weight_tiles`], over all images.

@@ -3,12 +3,10 @@
 
 use super::super::isa::Isa;
 use super::super::kernels::{Run, column_block, row_block};
-use super::strided::{self, Strided};
 use super::windows::{Axis, Chains, Class};
 use super::winograd::Winograd;
-use super::{ConvGeo, Fast, Side};
+use super::{ConvGeo, Side};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Output and input side, a rectangle of meetings: pixels of the result, and the window that all of them meet.
 #[derive(Clone, Debug)]
@@ -35,6 +33,17 @@ pub struct Piece {
     pub rows: Range<usize>,
 }
 
+/// How the sums are taken.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
+    /// By the tables.
+    Direct,
+    /// With fewer products than the tables say.
+    Winograd(Winograd),
+    /// Output side of one channel under a 3 x 3 window: row by row, the window in registers.
+    Thin,
+}
+
 #[derive(Clone, Debug)]
 pub struct ConvPlan {
     pub geo: ConvGeo,
@@ -43,8 +52,7 @@ pub struct ConvPlan {
     /// Images that the tables cover.
     pub(super) chunk: usize,
     pub(super) passes: Vec<Pass>,
-    /// Instead of the passes.
-    pub(super) fast: Option<Arc<dyn Fast>>,
+    pub(super) way: Way,
     pub(super) jobs: Vec<Job>,
     /// Rows of dw in each tile of the weight side.
     pub(super) weight_tiles: Vec<Range<usize>>,
@@ -67,11 +75,11 @@ const DEEP: usize = 8;
 const LEAST_SIDE: usize = 8;
 const LEAST_EVEN: usize = 6;
 const LEAST_PIXELS: usize = 100;
-/// The least height and width of a result with stride 2: at 4 x 4 there are 81 products for 100. Of 32 channels
-/// the sums around the products took more than these saved (12 x 12: 97.7 instead of 114 GFLOP/s), so 64 are asked for.
-const LEAST_STRIDED: usize = 6;
-/// Parts of a weight side: each has sums of its own to add in the end.
+/// Output channels from which on the way for one channel fills its vectors.
+const LEAST_THIN: usize = 16;
+/// Parts of a weight side, and the images that one sums over: each has sums of its own to add in the end.
 const MOST_PARTS: usize = 8;
+const IMAGES_A_PART: usize = 4;
 
 impl ConvPlan {
     /// # Panics
@@ -106,7 +114,7 @@ impl ConvPlan {
             isa,
             chunk,
             passes: vec![],
-            fast: None,
+            way: Way::Direct,
             jobs: vec![],
             weight_tiles: vec![],
             packed_taps: vec![],
@@ -151,16 +159,10 @@ impl ConvPlan {
             let before = if side == Side::Input { pad.map(|pad| 2 - pad) } else { pad };
             let [source, result] =
                 [source, result].map(|plane| [plane.rows, plane.cols, plane.channels]);
-            plan.fast = Some(Arc::new(Winograd::new(isa, source, result, before)));
+            plan.way = Way::Winograd(Winograd::new(isa, source, result, before));
         }
-        if plan.suits_strided() {
-            let axis = |axis: Axis| {
-                let Axis { image, result, before, .. } = axis;
-                strided::Axis { image, result, before }
-            };
-            plan.fast = Some(Arc::new(Strided::new(isa, side, axes.map(axis), plan.channels)));
-            // It reads turned taps in the window's order.
-            plan.packed_taps.sort_unstable();
+        if plan.is_thin() {
+            plan.way = Way::Thin;
         }
         plan
     }
@@ -178,39 +180,43 @@ impl ConvPlan {
         fits && rows.min(cols) >= least && g.n * rows * cols >= LEAST_PIXELS
     }
 
-    /// The same question for 49 products a tile of 3 x 3 results with stride 2, instead of 81.
-    fn suits_strided(&self) -> bool {
+    fn is_thin(&self) -> bool {
         let g = &self.geo;
-        let plain = [g.kh, g.kw] == [3, 3] && g.stride == [2, 2] && g.dilation == [1, 1];
-        let vectors = self.channels.iter().all(|c| *c >= 64 && c.is_multiple_of(16));
-        let enough = g.oh.min(g.ow) >= LEAST_STRIDED && g.n * g.oh * g.ow >= LEAST_PIXELS;
-        plain && g.groups == 1 && vectors && enough
+        let plain = [g.kh, g.kw] == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1];
+        plain && g.c == 1 && g.o >= LEAST_THIN && self.side == Side::Output
     }
 
     /// Floats of the packed weights, see [`super::pack`]; 0: they are read as they are.
     pub fn packed_len(&self) -> usize {
         let turned = self.packed_taps.len() * self.geo.c * (self.geo.o / self.geo.groups);
-        turned + if self.side == Side::Weight { 0 } else { self.part_len() }
+        match (&self.way, self.side) {
+            (Way::Winograd(winograd), Side::Output | Side::Input) => turned + winograd.window_len(),
+            _ => turned,
+        }
     }
 
     /// Weight side in parts of some images each, see [`super::weight_part`]; 0: in tiles.
     pub fn weight_parts(&self) -> usize {
-        match &self.fast {
-            Some(fast) if self.side == Side::Weight => {
-                self.geo.n.div_ceil(fast.images_a_part()).min(MOST_PARTS)
-            }
+        match (&self.way, self.side) {
+            (Way::Winograd(_), Side::Weight) => self.geo.n.div_ceil(IMAGES_A_PART).min(MOST_PARTS),
             _ => 0,
         }
     }
 
     /// Floats of one part's sums.
     pub fn part_len(&self) -> usize {
-        self.fast.as_ref().map_or(0, |fast| fast.window_len())
+        match &self.way {
+            Way::Winograd(winograd) => winograd.window_len(),
+            _ => 0,
+        }
     }
 
     /// Floats of scratch that a call needs; 64-byte alignment is best, not needed.
     pub fn scratch_len(&self) -> usize {
-        self.fast.as_ref().map_or(0, |fast| fast.scratch_len())
+        match &self.way {
+            Way::Winograd(winograd) => winograd.scratch_len(),
+            _ => 0,
+        }
     }
 
     /// Multiplications and additions of one call over everything, as the definition counts them: products with

@@ -25,11 +25,12 @@
 use super::super::isa::Isa;
 use super::super::kernels::{self, ROWS, Run, Tile, Walk, column_block, row_block};
 use super::super::simd::{Lanes, dispatch};
-use super::Fast;
 use std::ops::Range;
 
 /// Tiles that are transformed together: 2 x 200 KB of 64 channels beside 260 KB of window.
 const GROUP: usize = 48;
+/// The same on the weight side, where each group reads and writes all the sums again: two pictures of 14 x 14.
+const SUMMED: usize = 98;
 
 /// Convolution `source` [h, w, c] -> `result` [h, w, o] of a 3 x 3 window with stride 1.
 #[derive(Clone, Debug)]
@@ -47,13 +48,13 @@ pub struct Winograd {
 
 /// The left side of a product, [rows, inner]: pixels of tiles, or turned round where the sum is over tiles.
 #[derive(Clone, Copy)]
-pub(super) struct Left {
-    pub(super) at: *const f32,
-    pub(super) rows: usize,
-    pub(super) inner: usize,
+struct Left {
+    at: *const f32,
+    rows: usize,
+    inner: usize,
     /// From one row to the next, and from one number of a row to the next.
-    pub(super) row: usize,
-    pub(super) step: usize,
+    row: usize,
+    step: usize,
 }
 
 impl Winograd {
@@ -95,22 +96,30 @@ impl Winograd {
         }
         results
     }
-}
 
-impl Fast for Winograd {
-    fn window_len(&self) -> usize {
+    /// Floats of the transformed window.
+    pub(super) fn window_len(&self) -> usize {
         16 * self.source[2] * self.result[2]
     }
 
-    fn scratch_len(&self) -> usize {
-        16 * GROUP * (self.source[2] + self.result[2])
+    /// Floats of scratch that [`run`](Self::run) and [`sums`](Self::sums) need.
+    pub(super) fn scratch_len(&self) -> usize {
+        16 * GROUP.max(SUMMED) * (self.source[2] + self.result[2])
     }
 
-    unsafe fn window(&self, w: *const f32, to: *mut f32) {
+    /// The window `w[3][3][c][o]`, transformed.
+    ///
+    /// # Safety
+    /// As long as said, not overlapping.
+    pub(super) unsafe fn window(&self, w: *const f32, to: *mut f32) {
         unsafe { window_transform(self.isa, w, to, self.source[2] * self.result[2]) }
     }
 
-    unsafe fn run(
+    /// result (+)= the source convolved with the transformed window, for these images.
+    ///
+    /// # Safety
+    /// Tensors as in the module above, `scratch` writable for [`scratch_len`](Self::scratch_len).
+    pub(super) unsafe fn run(
         &self,
         source: *const f32,
         window: *const f32,
@@ -146,7 +155,11 @@ impl Fast for Winograd {
         }
     }
 
-    unsafe fn sums(
+    /// sums = what these images give to the gradient by the transformed window; g where results are.
+    ///
+    /// # Safety
+    /// As [`run`](Self::run); `sums` is writable for [`window_len`](Self::window_len) floats.
+    pub(super) unsafe fn sums(
         &self,
         source: *const f32,
         g: *const f32,
@@ -157,34 +170,40 @@ impl Fast for Winograd {
         let ([_, _, c], [_, _, o]) = (self.source, self.result);
         let each = self.tiles[0] * self.tiles[1];
         let (begin, end) = (images.start * each, images.end * each);
-        for first in (begin..end).step_by(GROUP) {
-            let count = GROUP.min(end - first);
+        for first in (begin..end).step_by(SUMMED) {
+            let count = SUMMED.min(end - first);
             unsafe {
-                let turned = scratch.add(16 * GROUP * c);
+                let turned = scratch.add(16 * SUMMED * c);
                 for t in 0..count {
                     let pixels = self.pixels(source, first + t);
-                    pixel_transform(self.isa, &pixels, scratch.add(t * c), GROUP * c, c);
+                    pixel_transform(self.isa, &pixels, scratch.add(t * c), SUMMED * c, c);
                     let results = self.results(g.cast_mut(), first + t);
                     let results = results.map(<*mut f32>::cast_const);
-                    gradient_transform(self.isa, &results, turned.add(t * o), GROUP * o, o);
+                    gradient_transform(self.isa, &results, turned.add(t * o), SUMMED * o, o);
                 }
                 for k in 0..16 {
-                    let at = scratch.add(k * GROUP * c);
+                    let at = scratch.add(k * SUMMED * c);
                     let pixels = Left { at, rows: c, inner: count, row: 1, step: c };
-                    let (g, sums) = (turned.add(k * GROUP * o), sums.add(k * c * o));
+                    let (g, sums) = (turned.add(k * SUMMED * o), sums.add(k * c * o));
                     products(self.isa, pixels, g, o, sums, first > begin);
                 }
             }
         }
     }
 
-    unsafe fn finish(&self, sums: *const f32, parts: usize, dw: *mut f32, accumulate: bool) {
+    /// dw[3][3][c][o] (+)= the gradient by the window, from `parts` results of [`sums`](Self::sums) behind each other.
+    ///
+    /// # Safety
+    /// As long as said, not overlapping.
+    pub(super) unsafe fn finish(
+        &self,
+        sums: *const f32,
+        parts: usize,
+        dw: *mut f32,
+        accumulate: bool,
+    ) {
         let len = self.source[2] * self.result[2];
         unsafe { window_gradient(self.isa, sums, parts, dw, len, accumulate) }
-    }
-
-    fn images_a_part(&self) -> usize {
-        4
     }
 }
 
@@ -194,14 +213,7 @@ impl Fast for Winograd {
 /// As long as said, not overlapping.
 // Inlined, the distances in `a` are constants: half a per cent of a convolution.
 #[inline(always)]
-pub(super) unsafe fn products(
-    isa: Isa,
-    a: Left,
-    b: *const f32,
-    o: usize,
-    sums: *mut f32,
-    add: bool,
-) {
+unsafe fn products(isa: Isa, a: Left, b: *const f32, o: usize, sums: *mut f32, add: bool) {
     let Left { rows, inner, row, step, .. } = a;
     let width = column_block(isa, o);
     let height = row_block(rows, isa.tile_height(width));

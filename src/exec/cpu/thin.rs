@@ -29,6 +29,7 @@ type Frame = [[f32; LONGEST + 2]; 3];
 /// What the stretch sees.
 #[inline(always)]
 unsafe fn frame<L: Lanes>(g: &Glimpse) -> Frame {
+    debug_assert!(g.pixels <= LONGEST);
     let mut frame = [[0.0; LONGEST + 2]; 3];
     let [rows, cols] = g.size.map(|size| size as isize);
     let (from, to) = (g.at[1].max(0), (g.at[1] + g.pixels as isize + 2).min(cols));

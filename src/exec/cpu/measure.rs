@@ -198,7 +198,8 @@ fn product(isa: Isa, what: &str, [m, n, k]: [usize; 3], transposed: [bool; 2]) -
 /// Pointwise work on one block.
 fn blocks(isa: Isa) -> impl Iterator<Item = Case> {
     let (rows, lanes) = (16, 64);
-    let cases: [(&str, BlockOp, fn(Maps) -> [Arg; 3]); 6] = [
+    type Args = fn(Maps) -> [Arg; 3];
+    let cases: [(&str, BlockOp, Args); 6] = [
         ("x * y + z", BlockOp::MulAdd, |m| [m.map(0), m.map(1), m.map(2)]),
         ("x * lane + lane", BlockOp::MulAdd, |m| [m.map(0), m.lane(), m.lane()]),
         ("x + row", BlockOp::Add, |m| [m.map(0), Arg::Row(m.data, 1), m.lane()]),

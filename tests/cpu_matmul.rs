@@ -92,7 +92,9 @@ fn every_size_and_stride_gives_the_definition() {
 
 #[test]
 fn products_larger_than_a_block_give_the_definition() {
-    for [m, n, k] in [[30, 70, 300], [70, 600, 257], [520, 20, 520], [25, 1, 1000]] {
+    for [m, n, k] in
+        [[30, 70, 300], [70, 600, 257], [520, 20, 520], [25, 1, 1000], [3, 3, 5000], [7, 4, 1024]]
+    {
         for sa in [(k, 1), (1, m)] {
             for sb in [(n, 1), (1, k)] {
                 check([m, n, k], sa, sb, n);

@@ -2,8 +2,9 @@
 //! this processor has, odd shapes, and the same bits however the work is shared out.
 
 use metatape::exec::cpu::conv::{ConvGeo, ConvPlan, Side, input, output, pack};
-use metatape::exec::cpu::conv::{weight, weight_finish, weight_part};
+use metatape::exec::cpu::conv::{weight, weight_part};
 use metatape::exec::cpu::isa::Isa;
+use metatape::exec::cpu::sums::add_parts;
 
 /// Numbers in [-1, 1), the same for the same seed.
 fn random(n: usize, seed: u32) -> Vec<f32> {
@@ -73,20 +74,36 @@ fn run(
     let len = [y.len(), x.len(), w.len()][side as usize];
     let mut out = start.map_or(vec![f32::NAN; len], <[f32]>::to_vec);
     if plan.weight_parts() > 0 {
-        // Its parts are fixed; here they come in another order.
-        let mut sums = vec![f32::NAN; plan.weight_parts() * plan.part_len()];
+        // Its parts are fixed. They add to dw one after the other, or in any order to places of their own, which
+        // are added then.
+        let (parts, len) = (plan.weight_parts(), plan.weight_len());
+        let mut sums = vec![f32::NAN; parts * len];
         let (x, y, s) = (x.as_ptr(), y.as_ptr(), scratch.as_mut_ptr());
-        for part in (0..plan.weight_parts()).rev() {
-            unsafe { weight_part(&plan, x, y, sums.as_mut_ptr(), s, part) };
+        let mut again = out.clone();
+        for part in 0..parts {
+            let add = start.is_some() || part > 0;
+            unsafe { weight_part(&plan, x, y, again.as_mut_ptr(), s, part, add) };
         }
-        unsafe { weight_finish(&plan, sums.as_ptr(), out.as_mut_ptr(), start.is_some()) };
+        for part in (0..parts).rev() {
+            let sum = sums[part * len..].as_mut_ptr();
+            unsafe { weight_part(&plan, x, y, sum, s, part, false) };
+        }
+        let (to, sums) = (out.as_mut_ptr(), sums.as_ptr());
+        for (from, end) in [(0, len / 3), (len / 3, len)] {
+            let (to, sums) = (to.wrapping_add(from), sums.wrapping_add(from));
+            unsafe { add_parts(isa, to, sums, len, parts, end - from, start.is_some()) };
+        }
+        assert_eq!(again, out, "{isa:?} {g:?}: the parts in two ways");
         return out;
     }
     let total = if side == Side::Weight { plan.weight_tiles() } else { g.n };
     let (x, w, y, out_p) = (x.as_ptr(), w.as_ptr(), y.as_ptr(), out.as_mut_ptr());
     let s = scratch.as_mut_ptr();
     if plan.packed_len() > 0 {
-        unsafe { pack(&plan, w, packed.as_mut_ptr()) };
+        let (rows, packed) = (plan.packed_rows(), packed.as_mut_ptr());
+        for rows in [rows / 3..rows, 0..rows / 3] {
+            unsafe { pack(&plan, w, packed, rows) };
+        }
     }
     let weights = if plan.packed_len() > 0 { packed.as_ptr() } else { w };
     for first in (0..total).step_by(step) {

@@ -224,7 +224,9 @@ fn a_training_step_in_pieces_or_groups_moves_the_weights_as_one_tape_does() {
     for (set, first_order) in
         [("model.norm=batch", false), ("model.norm=per_step", false), ("model.norm=batch", true)]
     {
-        let (e, source) = omniglot(&[set]);
+        // Smooth throughout: a pool or a ReLU that stands near its kink turns a last bit of the first step into a percent
+        // of the second, by any way of computing it (about one start in four).
+        let (e, source) = omniglot(&[set, "model.downsample=stride", "model.activation=tanh"]);
         let objective = Objective::Meta(Maml { first_order, ..e.maml });
         let one = Choice::one_tape(4);
         let (whole, loss) = moved(&e, &source, objective, Device::Cpu, one.clone());

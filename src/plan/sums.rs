@@ -2,8 +2,11 @@
 //! sum as well are summed once.
 
 use super::simplify::{ADD, DEEP, MUL, Rules};
-use crate::op::{Along, Op};
+use crate::op::{Along, ConvGeometry, Op, Side};
 use crate::shape::{Axes, Shape};
+
+/// Numbers of a map for each of its picture's from which on its sum is taken from the picture.
+const MUCH_LARGER: usize = 8;
 
 impl Rules {
     pub(super) fn sum_rule(&mut self, x: usize, axes: Axes, shape: Shape) -> Option<usize> {
@@ -45,6 +48,9 @@ impl Rules {
                 let product = self.make(MUL, vec![sum, factor], summed);
                 Some(self.expanded(product, shape))
             }
+            Op::Conv { geometry, .. } if self.is_seen_whole(x, axes) => {
+                Some(self.sum_of_map(x, geometry, shape))
+            }
             // Σ Put(a, i) = Σ a where the sum covers all places an index can name.
             Op::Put(Along::Window(_)) if axes.has(2) && axes.has(3) => {
                 let source = self.input(x, 0);
@@ -75,11 +81,16 @@ impl Rules {
             // Σ (a + b) = Σ a + Σ b where one of them gets simpler by it.
             op if op == ADD && !axes.has(0) => {
                 let (p, q) = (self.input(x, 0), self.input(x, 1));
-                let simpler = |id: usize| match self.op(id) {
+                let simpler = |id: usize, other: usize| match self.op(id) {
                     Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
+                    // A bias is older than the map and so no mean of it.
+                    Op::Conv { .. } => {
+                        let older = self.constant_over(other, axes).is_some_and(|bias| bias < id);
+                        older && self.is_seen_whole(id, axes)
+                    }
                     _ => self.is_scaled(id, axes, DEEP) || self.splits(id, axes).is_some(),
                 };
-                if !simpler(p) && !simpler(q) {
+                if !simpler(p, q) && !simpler(q, p) {
                     return None;
                 }
                 let a = self.make(Op::Sum(axes), vec![p], shape);
@@ -88,6 +99,31 @@ impl Rules {
             }
             _ => None,
         }
+    }
+
+    /// Whether `axes` are all pixels of a map that is much larger than its picture.
+    fn is_seen_whole(&self, map: usize, axes: Axes) -> bool {
+        let Op::Conv { side: Side::Output, geometry } = self.op(map) else { return false };
+        let [shape, picture] = [map, self.input(map, 0)].map(|id| self.made.shape(id));
+        let pixels = (1..4).all(|axis| axes.has(axis) || shape[axis] == 1);
+        pixels
+            && !axes.has(0)
+            && !axes.has(4)
+            && geometry.groups == 1
+            && shape.len() >= MUCH_LARGER * picture.len()
+    }
+
+    /// Σ over all pixels of conv(x, w) = Σ over the window of w · (what each tap sees in all): the map is not visited.
+    fn sum_of_map(&mut self, map: usize, geometry: ConvGeometry, shape: Shape) -> usize {
+        let (x, w) = (self.input(map, 0), self.input(map, 1));
+        let [from, picture, window] = [map, x, w].map(|id| self.made.shape(id));
+        let images = self.make(Op::Sum(Axes::new(&[1])), vec![x], picture.with(1, 1));
+        let ones = self.constant(1.0, from.with(1, 1).with(4, 1));
+        let side = Op::Conv { side: Side::Weight, geometry };
+        let seen = self.make(side, vec![images, ones], window.with(4, 1));
+        let seen = self.expanded(seen, window);
+        let product = self.make(MUL, vec![w, seen], window);
+        self.make(Op::Sum(Axes::new(&[1, 2, 3])), vec![product], shape)
     }
 
     /// An operand of a product that does not vary over `axes`.

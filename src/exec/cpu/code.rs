@@ -4,6 +4,7 @@ use super::choose::{self, AxisChoice, Pool};
 use super::conv::{self, ConvGeo, ConvPlan};
 use super::isa::Isa;
 use super::matmul;
+use super::sums;
 use super::sweep::{Pointers, SweepCode};
 use super::table::{At, Table};
 use crate::op::Side;
@@ -103,7 +104,7 @@ impl Code {
             && plan.weight_parts() > 0
         {
             code.parts = if at_once == 1 { plan.weight_parts() } else { 1 };
-            code.partial_len = plan.weight_parts() * plan.part_len();
+            code.partial_len = if code.parts > 1 { code.parts * plan.weight_len() } else { 0 };
             return code;
         }
         let flops = kernel.flops() / kernel.tasks as u64 * at_once as u64;
@@ -145,19 +146,18 @@ impl Code {
     pub unsafe fn run_task(&self, isa: Isa, table: &Table, task: usize, scratch: &mut Scratch) {
         unsafe {
             match &self.work {
-                Work::Conv { plan, .. } if plan.weight_parts() > 0 => {
-                    let partials = scratch.partials;
+                Work::Conv { plan, to, accumulate, .. } if plan.weight_parts() > 0 => {
                     for part in 0..plan.weight_parts() {
-                        self.weight_part(table, task, part, partials, scratch);
+                        let add = *accumulate || part > 0;
+                        self.weight_part(table, task, part, table.pointer(to, task), add, scratch);
                     }
-                    self.finish_parts(table, task, partials);
                 }
                 Work::Sweep(_) if self.partial_len > 0 => {
                     let partials = scratch.partials;
                     for part in 0..self.parts {
                         self.run_part(isa, table, task, part, partials, scratch);
                     }
-                    self.finish_parts(table, task, partials);
+                    self.finish_parts(isa, table, task, partials, (0, 1));
                 }
                 Work::Sweep(sweep) => {
                     let all = (0, sweep.first_axis());
@@ -187,14 +187,21 @@ impl Code {
         }
     }
 
-    /// What the parts for `task` need first: weights of a convolution, packed into `shared`.
+    /// What the parts for `task` need first: piece (i, of so many) of a convolution's weights, packed into `shared`.
     ///
     /// # Safety
     /// `shared` is writable for `packed_len` floats.
-    pub unsafe fn begin_parts(&self, table: &Table, task: usize, shared: *mut f32) {
+    pub unsafe fn begin_parts(
+        &self,
+        table: &Table,
+        task: usize,
+        shared: *mut f32,
+        (piece, pieces): (usize, usize),
+    ) {
         if let (Work::Conv { plan, side, a, b, .. }, true) = (&self.work, self.packed_len > 0) {
             let weights = if *side == Side::Input { a } else { b };
-            unsafe { conv::pack(plan, table.pointer(weights, task), shared) };
+            let (from, to) = stretch(plan.packed_rows(), piece, pieces);
+            unsafe { conv::pack(plan, table.pointer(weights, task), shared, from..to) };
         }
     }
 
@@ -235,7 +242,8 @@ impl Code {
                     product.run(isa, table, task, (from, to), scratch.floats);
                 }
                 Work::Conv { plan, .. } if plan.weight_parts() > 0 => {
-                    self.weight_part(table, task, part, shared, scratch);
+                    let sum = shared.wrapping_add(part * plan.weight_len());
+                    self.weight_part(table, task, part, sum, false, scratch);
                 }
                 Work::Conv { units, .. } => self.by_task(*units, from, to, |t, range| {
                     let packed = if self.packed_len > 0 { Some(shared) } else { None };
@@ -249,27 +257,36 @@ impl Code {
         }
     }
 
-    /// Adds the parts' sums together, in order.
+    /// Adds the parts' sums together, in order: piece (i, of so many) of each.
     ///
     /// # Safety
     /// All parts are done.
-    pub unsafe fn finish_parts(&self, table: &Table, task: usize, partials: *const f32) {
-        if let Work::Conv { plan, to, accumulate, .. } = &self.work {
-            let to = unsafe { table.pointer(to, task) };
-            return unsafe { conv::weight_finish(plan, partials, to, *accumulate) };
-        }
-        let Work::Sweep(sweep) = &self.work else { return };
+    pub unsafe fn finish_parts(
+        &self,
+        isa: Isa,
+        table: &Table,
+        task: usize,
+        partials: *const f32,
+        (piece, pieces): (usize, usize),
+    ) {
         let one = self.partial_len / self.parts;
-        let mut at = 0;
-        for (sink, len) in sweep.partials() {
-            unsafe {
-                let to = sweep.sink_pointer(sink, table, task);
-                for i in 0..len {
-                    let part = |p: usize| *partials.add(p * one + at + i);
-                    *to.add(i) = (1..self.parts).fold(part(0), |sum, p| sum + part(p));
+        let add = |to: *mut f32, at: usize, len: usize, add: bool| {
+            let (from, end) = stretch(len, piece, pieces);
+            let (to, partials) = (to.wrapping_add(from), partials.wrapping_add(at + from));
+            unsafe { sums::add_parts(isa, to, partials, one, self.parts, end - from, add) };
+        };
+        match &self.work {
+            Work::Conv { to, accumulate, .. } => {
+                add(unsafe { table.pointer(to, task) }, 0, one, *accumulate);
+            }
+            Work::Sweep(sweep) => {
+                let mut at = 0;
+                for (sink, len) in sweep.partials() {
+                    add(unsafe { sweep.sink_pointer(sink, table, task) }, at, len, false);
+                    at += len;
                 }
             }
-            at += len;
+            _ => {}
         }
     }
 
@@ -292,13 +309,14 @@ impl Code {
         table: &Table,
         task: usize,
         part: usize,
-        sums: *mut f32,
+        dw: *mut f32,
+        add: bool,
         scratch: &mut Scratch,
     ) {
         let Work::Conv { plan, a, b, .. } = &self.work else { return };
         unsafe {
             let (x, g) = (table.pointer(a, task), table.pointer(b, task));
-            conv::weight_part(plan, x, g, sums, scratch.floats, part)
+            conv::weight_part(plan, x, g, dw, scratch.floats, part, add)
         }
     }
 
@@ -320,7 +338,7 @@ impl Code {
                 _ if plan.packed_len() == 0 => weights,
                 Some(packed) => packed.cast_const(),
                 None => {
-                    conv::pack(plan, weights, own);
+                    conv::pack(plan, weights, own, 0..plan.packed_rows());
                     own.cast_const()
                 }
             };
@@ -362,6 +380,14 @@ impl Code {
             _ => (0, 0),
         }
     }
+}
+
+/// Piece `piece` of `pieces` of a flat length, or of tasks: its start and end. The longer pieces come first, so that of
+/// few tasks the last worker has one to do and not two.
+pub fn stretch(len: usize, piece: usize, pieces: usize) -> (usize, usize) {
+    let (least, longer) = (len / pieces, len % pieces);
+    let start = |piece: usize| piece * least + piece.min(longer);
+    (start(piece), start(piece + 1))
 }
 
 fn convolution(isa: Isa, conv: &Conv, table: &Table, shapes: &mut ConvPlans) -> Work {

@@ -160,14 +160,14 @@ fn convolution(isa: Isa, shape: (usize, [usize; 2], usize, usize), side: Side) -
     let name = format!("conv {k}x{k} {c}->{o}, {size}x{size}, stride {stride}, {side:?}");
     let plan = ConvPlan::new(isa, geo.clone(), side);
     let lens = [geo.n * size * size * c, k * k * c * o, geo.n * out * out * o];
-    let own = [plan.packed_len(), plan.scratch_len(), plan.weight_parts() * plan.part_len()];
+    let own = [plan.packed_len(), plan.scratch_len()];
     let (mut tensors, mut own) = (lens.map(Floats::new), own.map(Floats::new));
     Case::new(name, plan.flops_met() as f64, move || unsafe {
         let [x, w, y] = tensors.each_mut().map(Floats::ptr);
-        let [packed, scratch, sums] = own.each_mut().map(Floats::ptr);
+        let [packed, scratch] = own.each_mut().map(Floats::ptr);
         let mut weights = w;
         if plan.packed_len() > 0 {
-            conv::pack(&plan, w, packed);
+            conv::pack(&plan, w, packed, 0..plan.packed_rows());
             weights = packed;
         }
         match side {
@@ -175,9 +175,8 @@ fn convolution(isa: Isa, shape: (usize, [usize; 2], usize, usize), side: Side) -
             Side::Input => conv::input(&plan, weights, y, x, scratch, 0..geo.n, false),
             Side::Weight if plan.weight_parts() > 0 => {
                 for part in 0..plan.weight_parts() {
-                    conv::weight_part(&plan, x, y, sums, scratch, part);
+                    conv::weight_part(&plan, x, y, w, scratch, part, part > 0);
                 }
-                conv::weight_finish(&plan, sums, w, false)
             }
             Side::Weight => conv::weight(&plan, x, y, w, 0..plan.weight_tiles(), false),
         }

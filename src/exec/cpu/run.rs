@@ -7,10 +7,11 @@
 //! worker's, large ones are cut into parts. The parts are the same when one worker runs them all, so
 //! no bit depends on how many workers there are.
 
-use super::code::{Code, Scratch};
+use super::code::{Code, Scratch, stretch};
 use super::isa::Isa;
 use super::pool::{Barrier, Parts, Pool};
 use super::storage::Floats;
+use super::sums::add_parts;
 use super::sweep::{BLOCK, Pointers};
 use super::table::Table;
 use crate::error::Result;
@@ -26,6 +27,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const CHUNKS: usize = 16;
 /// Work of a segment's average kernel, for one task, from which on meeting after each of them pays.
 const LOCKSTEP: u64 = 131_072;
+/// Floats of a kernel's partial sums from which on all workers add them together.
+const LONG_SUMS: usize = 32_768;
 
 pub struct Cpu {
     plan: Plan,
@@ -70,6 +73,15 @@ struct Running {
     /// Sums of each chunk, sum after sum.
     sums: Floats,
     sums_len: usize,
+}
+
+/// Who has done something in lockstep since all last met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Since {
+    Nothing,
+    /// Worker 0 alone.
+    First,
+    Each,
 }
 
 /// A plan's kernels made ready, and what running them takes, in floats: nothing is allocated yet.
@@ -304,12 +316,10 @@ impl Cpu {
         for sum in &segment.task_sums {
             let len = self.plan.buffers[sum.from].len;
             let (from, to) = stretch(len, number, workers);
-            for chunk in 0..running.chunks {
-                let start = chunk * running.sums_len + at + from;
-                unsafe {
-                    let into = table.base(sum.to).add(from);
-                    accumulate(into, running.sums.start().add(start), to - from, chunk == 0);
-                }
+            unsafe {
+                let (into, sums) =
+                    (table.base(sum.to).add(from), running.sums.start().add(at + from));
+                add_parts(self.isa, into, sums, running.sums_len, running.chunks, to - from, false);
             }
             at += len;
         }
@@ -344,12 +354,15 @@ impl Cpu {
     /// on that one run serves, in the first worker's arena.
     unsafe fn lockstep(&self, segment: &Segment, task: usize, worker: &mut Worker, number: usize) {
         let table = &self.tables[0];
-        // Whether something ran on worker 0 alone since all last met.
-        let mut alone = false;
+        let mine = (number, self.pool.workers());
+        let mut since = Since::Nothing;
         for code in &self.codes[segment.kernels.clone()] {
             let scratch = &mut worker.scratch;
             if code.parts == 1 {
-                alone = true;
+                if since == Since::Each {
+                    self.barrier.wait();
+                }
+                since = Since::First;
                 if number == 0 {
                     for task in task..task + code.at_once {
                         unsafe { code.run_task(self.isa, table, task, scratch) };
@@ -357,11 +370,12 @@ impl Cpu {
                 }
                 continue;
             }
-            let meeting = self.meeting.start();
-            if code.packed_len > 0 && number == 0 {
-                unsafe { code.begin_parts(table, task, meeting) };
+            if since != Since::Nothing {
+                self.barrier.wait();
             }
-            if alone || code.packed_len > 0 {
+            let meeting = self.meeting.start();
+            if code.packed_len > 0 {
+                unsafe { code.begin_parts(table, task, meeting, mine) };
                 self.barrier.wait();
             }
             self.parts.share(worker.turn, number, code.parts, |part| unsafe {
@@ -369,9 +383,15 @@ impl Cpu {
             });
             worker.turn += 1;
             self.barrier.wait();
-            alone = code.partial_len > 0;
-            if alone && number == 0 {
-                unsafe { code.finish_parts(table, task, meeting) };
+            let each = code.partial_len >= LONG_SUMS;
+            since = match code.partial_len {
+                0 => Since::Nothing,
+                _ if each => Since::Each,
+                _ => Since::First,
+            };
+            if code.partial_len > 0 && (each || number == 0) {
+                let mine = if each { mine } else { (0, 1) };
+                unsafe { code.finish_parts(self.isa, table, task, meeting, mine) };
             }
         }
     }
@@ -390,15 +410,8 @@ impl Cpu {
     }
 }
 
-/// Piece `piece` of `pieces` of a flat length, or of tasks: its start and end. The longer pieces come first, so that of
-/// few tasks the last worker has one to do and not two.
-fn stretch(len: usize, piece: usize, pieces: usize) -> (usize, usize) {
-    let (least, longer) = (len / pieces, len % pieces);
-    let start = |piece: usize| piece * least + piece.min(longer);
-    (start(piece), start(piece + 1))
-}
-
 /// to (+)= from, flat.
+// Not `add_parts`: many of these are so short that a call by instruction set would show.
 unsafe fn accumulate(to: *mut f32, from: *const f32, len: usize, first: bool) {
     unsafe {
         let from = std::slice::from_raw_parts(from, len);

@@ -1,10 +1,11 @@
 //! Sums over a block of `rows` x `lanes`: over its rows (one sum per lane: batch norm's statistics), over
 //! its lanes (one per row: softmax), over both. Each adds products a·b; with `b = Arg::Scalar(1.0)` it is
 //! a plain sum. Several chains run side by side because one addition must wait for the one before it.
-//! The order of additions depends on rows and lanes alone, so the bits do as well.
+//! The order of additions depends on rows and lanes alone, so the bits do as well. And the sum of what the parts of
+//! a piece of work leave ([`add_parts`]).
 
 use super::block::{Arg, part, whole};
-use super::simd::{Lanes, dispatch};
+use super::simd::{Lanes, dispatch, load, store};
 
 /// A factor of the products.
 trait Factor: Copy {
@@ -252,7 +253,52 @@ unsafe fn everything<L: Lanes>(a: Arg, b: Arg, rows: usize, lanes: usize) -> f32
     unsafe { with_factors!(a, b, over_both::<L, _, _>((a, b), rows, lanes)) }
 }
 
+/// Vectors of a sum that are open at once: a part's stretch is as long as one transfer of memory, or two.
+const OPEN: usize = 4;
+
+#[inline(always)]
+unsafe fn all_parts<L: Lanes>(
+    to: *mut f32,
+    from: *const f32,
+    pitch: usize,
+    parts: usize,
+    len: usize,
+    add: bool,
+) {
+    let mut at = 0;
+    while at < len {
+        let mut sums = [unsafe { L::splat(0.0) }; OPEN];
+        if len - at >= OPEN * L::N {
+            let first = if add { to.wrapping_add(at) } else { from.wrapping_add(at).cast_mut() };
+            for (k, sum) in sums.iter_mut().enumerate() {
+                *sum = unsafe { L::load(first.add(k * L::N)) };
+            }
+            for part in !add as usize..parts {
+                for (k, sum) in sums.iter_mut().enumerate() {
+                    *sum = *sum + unsafe { L::load(from.add(part * pitch + at + k * L::N)) };
+                }
+            }
+            for (k, sum) in sums.into_iter().enumerate() {
+                unsafe { sum.store(to.add(at + k * L::N)) };
+            }
+            at += OPEN * L::N;
+        } else {
+            unsafe {
+                let n = (len - at).min(L::N);
+                let first = if add { to.add(at).cast_const() } else { from.add(at) };
+                let sum = (!add as usize..parts).fold(load::<L>(first, n), |sum, part| {
+                    sum + load::<L>(from.add(part * pitch + at), n)
+                });
+                store(sum, to.add(at), n);
+            }
+            at += L::N;
+        }
+    }
+}
+
 dispatch! {
+    /// `to[len]` (+)= Σ of `from[part * pitch..][..len]`, part after part.
+    pub fn add_parts(to: *mut f32, from: *const f32, pitch: usize, parts: usize, len: usize, add: bool) = all_parts;
     /// `acc[l] += sum over rows of a * b`, for every lane.
     pub fn sum_rows(acc: *mut f32, a: Arg, b: Arg, rows: usize, lanes: usize) = rows_plain;
     /// As [`sum_rows`], with `lost[l]` (0 at the start) carrying what rounding took from `acc[l]`: for a

@@ -91,33 +91,33 @@ pub unsafe fn input(
 }
 
 /// The weights as [`input`] reads them, each tap transposed and taps of one class next to each other, and
-/// as Winograd's way reads them on both sides.
+/// as Winograd's way reads them on both sides: these of each tap's [`ConvPlan::packed_rows`].
 ///
 /// # Safety
 /// `packed` is writable for [`ConvPlan::packed_len`] floats.
-pub unsafe fn pack(plan: &ConvPlan, w: *const f32, packed: *mut f32) {
+pub unsafe fn pack(plan: &ConvPlan, w: *const f32, packed: *mut f32, rows: Range<usize>) {
     unsafe {
         match (&plan.way, plan.side) {
-            (Way::Winograd(winograd), Side::Output) => winograd.window(w, packed),
+            (Way::Winograd(winograd), Side::Output) => winograd.window(w, packed, rows),
             (Way::Winograd(winograd), _) => {
                 let turned = packed.add(winograd.window_len());
-                turn(plan, w, turned);
-                winograd.window(turned, packed);
+                turn(plan, w, turned, rows.clone());
+                winograd.window(turned, packed, rows);
             }
-            _ => turn(plan, w, packed),
+            _ => turn(plan, w, packed, rows),
         }
     }
 }
 
-unsafe fn turn(plan: &ConvPlan, w: *const f32, packed: *mut f32) {
+unsafe fn turn(plan: &ConvPlan, w: *const f32, packed: *mut f32, rows: Range<usize>) {
     let geo = &plan.geo;
     let (c, o) = (geo.c / geo.groups, geo.o / geo.groups);
     for (i, tap) in plan.packed_taps.iter().enumerate() {
         for group in 0..geo.groups {
             unsafe {
-                let from = w.add(tap * c * geo.o + group * o);
-                let to = packed.add(i * o * geo.c + group * c);
-                gather(plan.isa, to, geo.c, from, 1, geo.o as isize, o, c);
+                let from = w.add(tap * c * geo.o + group * o + rows.start);
+                let to = packed.add((i * o + rows.start) * geo.c + group * c);
+                gather(plan.isa, to, geo.c, from, 1, geo.o as isize, rows.len(), c);
             }
         }
     }
@@ -223,8 +223,7 @@ unsafe fn thin_output(
     }
 }
 
-/// Where [`ConvPlan::weight_parts`] is not 0: what images of part `part` add to the weight side, into its own
-/// [`ConvPlan::part_len`] floats of `sums`.
+/// Where [`ConvPlan::weight_parts`] is not 0: dw (+)= what the images of part `part` give to it.
 ///
 /// # Safety
 /// As [`output`].
@@ -232,30 +231,17 @@ pub unsafe fn weight_part(
     plan: &ConvPlan,
     x: *const f32,
     g: *const f32,
-    sums: *mut f32,
+    dw: *mut f32,
     scratch: *mut f32,
     part: usize,
+    accumulate: bool,
 ) {
     let Way::Winograd(winograd) = &plan.way else {
         unreachable!("only Winograd's way sums in parts")
     };
     let (n, parts) = (plan.geo.n, plan.weight_parts());
     let images = n * part / parts..n * (part + 1) / parts;
-    unsafe {
-        let sums = sums.add(part * plan.part_len());
-        winograd.sums(x, g, sums, scratch, images)
-    }
-}
-
-/// dw (+)= the parts together.
-///
-/// # Safety
-/// All parts stand in `sums`; dw as in the module.
-pub unsafe fn weight_finish(plan: &ConvPlan, sums: *const f32, dw: *mut f32, accumulate: bool) {
-    let Way::Winograd(winograd) = &plan.way else {
-        unreachable!("only Winograd's way sums in parts")
-    };
-    unsafe { winograd.finish(sums, plan.weight_parts(), dw, accumulate) }
+    unsafe { winograd.gradient(x, g, dw, scratch, images, accumulate) }
 }
 
 /// dw (+)= the gradient of sum(conv(x, w)·g) by w, for these tiles of [`ConvPlan::weight_tiles`], over all images.

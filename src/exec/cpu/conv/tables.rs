@@ -195,6 +195,14 @@ impl ConvPlan {
         }
     }
 
+    /// Rows of each tap that packing can be shared out by.
+    pub fn packed_rows(&self) -> usize {
+        match self.side {
+            Side::Output => self.geo.c,
+            _ => self.geo.o / self.geo.groups,
+        }
+    }
+
     /// Weight side in parts of some images each, see [`super::weight_part`]; 0: in tiles.
     pub fn weight_parts(&self) -> usize {
         match (&self.way, self.side) {
@@ -203,18 +211,17 @@ impl ConvPlan {
         }
     }
 
-    /// Floats of one part's sums.
-    pub fn part_len(&self) -> usize {
-        match &self.way {
-            Way::Winograd(winograd) => winograd.window_len(),
-            _ => 0,
-        }
+    /// Floats of the weights.
+    pub fn weight_len(&self) -> usize {
+        let g = &self.geo;
+        g.kh * g.kw * (g.c / g.groups) * g.o
     }
 
     /// Floats of scratch that a call needs; 64-byte alignment is best, not needed.
     pub fn scratch_len(&self) -> usize {
-        match &self.way {
-            Way::Winograd(winograd) => winograd.scratch_len(),
+        match (&self.way, self.side) {
+            (Way::Winograd(winograd), Side::Weight) => winograd.summing_len(),
+            (Way::Winograd(winograd), _) => winograd.scratch_len(),
             _ => 0,
         }
     }

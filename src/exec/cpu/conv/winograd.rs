@@ -24,7 +24,7 @@
 
 use super::super::isa::Isa;
 use super::super::kernels::{self, ROWS, Run, Tile, Walk, column_block, row_block};
-use super::super::simd::{Lanes, dispatch};
+use super::super::simd::{Lanes, dispatch, load, store};
 use std::ops::Range;
 
 /// Tiles that are transformed together: 2 x 200 KB of 64 channels beside 260 KB of window.
@@ -102,17 +102,24 @@ impl Winograd {
         16 * self.source[2] * self.result[2]
     }
 
-    /// Floats of scratch that [`run`](Self::run) and [`sums`](Self::sums) need.
+    /// Floats of scratch that [`run`](Self::run) needs.
     pub(super) fn scratch_len(&self) -> usize {
-        16 * GROUP.max(SUMMED) * (self.source[2] + self.result[2])
+        16 * GROUP * (self.source[2] + self.result[2])
     }
 
-    /// The window `w[3][3][c][o]`, transformed.
+    /// Floats of scratch that [`gradient`](Self::gradient) needs.
+    pub(super) fn summing_len(&self) -> usize {
+        16 * SUMMED * (self.source[2] + self.result[2]) + self.window_len()
+    }
+
+    /// The window `w[3][3][c][o]`, transformed, for these c.
     ///
     /// # Safety
     /// As long as said, not overlapping.
-    pub(super) unsafe fn window(&self, w: *const f32, to: *mut f32) {
-        unsafe { window_transform(self.isa, w, to, self.source[2] * self.result[2]) }
+    pub(super) unsafe fn window(&self, w: *const f32, to: *mut f32, rows: Range<usize>) {
+        let (o, len) = (self.result[2], self.source[2] * self.result[2]);
+        let (from, count) = (rows.start * o, rows.len() * o);
+        unsafe { window_transform(self.isa, w.add(from), to.add(from), len, count) }
     }
 
     /// result (+)= the source convolved with the transformed window, for these images.
@@ -155,25 +162,27 @@ impl Winograd {
         }
     }
 
-    /// sums = what these images give to the gradient by the transformed window; g where results are.
+    /// dw[3][3][c][o] (+)= what these images give to the gradient by the window; g where results are.
     ///
     /// # Safety
-    /// As [`run`](Self::run); `sums` is writable for [`window_len`](Self::window_len) floats.
-    pub(super) unsafe fn sums(
+    /// As [`run`](Self::run); `scratch` is writable for [`summing_len`](Self::summing_len).
+    pub(super) unsafe fn gradient(
         &self,
         source: *const f32,
         g: *const f32,
-        sums: *mut f32,
+        dw: *mut f32,
         scratch: *mut f32,
         images: Range<usize>,
+        accumulate: bool,
     ) {
         let ([_, _, c], [_, _, o]) = (self.source, self.result);
         let each = self.tiles[0] * self.tiles[1];
         let (begin, end) = (images.start * each, images.end * each);
+        let turned = scratch.wrapping_add(16 * SUMMED * c);
+        let sums = turned.wrapping_add(16 * SUMMED * o);
         for first in (begin..end).step_by(SUMMED) {
             let count = SUMMED.min(end - first);
             unsafe {
-                let turned = scratch.add(16 * SUMMED * c);
                 for t in 0..count {
                     let pixels = self.pixels(source, first + t);
                     pixel_transform(self.isa, &pixels, scratch.add(t * c), SUMMED * c, c);
@@ -189,21 +198,7 @@ impl Winograd {
                 }
             }
         }
-    }
-
-    /// dw[3][3][c][o] (+)= the gradient by the window, from `parts` results of [`sums`](Self::sums) behind each other.
-    ///
-    /// # Safety
-    /// As long as said, not overlapping.
-    pub(super) unsafe fn finish(
-        &self,
-        sums: *const f32,
-        parts: usize,
-        dw: *mut f32,
-        accumulate: bool,
-    ) {
-        let len = self.source[2] * self.result[2];
-        unsafe { window_gradient(self.isa, sums, parts, dw, len, accumulate) }
+        unsafe { window_gradient(self.isa, sums, dw, c * o, accumulate) }
     }
 }
 
@@ -295,34 +290,21 @@ unsafe fn one_gradient<L: Lanes>(g: &[*const f32; 4], to: *mut f32, pitch: usize
 }
 
 #[inline(always)]
-unsafe fn all_gradients<L: Lanes>(
-    sums: *const f32,
-    parts: usize,
-    dw: *mut f32,
-    len: usize,
-    add: bool,
-) {
+unsafe fn all_gradients<L: Lanes>(sums: *const f32, dw: *mut f32, len: usize, add: bool) {
     for at in (0..len).step_by(L::N) {
         unsafe {
             let n = (len - at).min(L::N);
             let mut rows = [[L::splat(0.0); 3]; 4];
             for (y, row) in rows.iter_mut().enumerate() {
-                let mut s = [L::splat(0.0); 4];
-                for (x, s) in s.iter_mut().enumerate() {
-                    let place = |part: usize| sums.add((16 * part + 4 * y + x) * len + at);
-                    *s = L::load_n(place(0), n);
-                    for part in 1..parts {
-                        *s = *s + L::load_n(place(part), n);
-                    }
-                }
-                *row = window_back(s);
+                let sum = |x: usize| load::<L>(sums.add((4 * y + x) * len + at), n);
+                *row = window_back([sum(0), sum(1), sum(2), sum(3)]);
             }
             for x in 0..3 {
                 let column = window_back([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
                 for (y, value) in column.into_iter().enumerate() {
                     let to = dw.add((3 * y + x) * len + at);
-                    let value = if add { L::load_n(to, n) + value } else { value };
-                    value.store_n(to, n);
+                    let value = if add { load::<L>(to, n) + value } else { value };
+                    store(value, to, n);
                 }
             }
         }
@@ -330,19 +312,19 @@ unsafe fn all_gradients<L: Lanes>(
 }
 
 #[inline(always)]
-unsafe fn all_windows<L: Lanes>(w: *const f32, to: *mut f32, len: usize) {
-    for at in (0..len).step_by(L::N) {
+unsafe fn all_windows<L: Lanes>(w: *const f32, to: *mut f32, pitch: usize, count: usize) {
+    for at in (0..count).step_by(L::N) {
         unsafe {
-            let n = (len - at).min(L::N);
+            let n = (count - at).min(L::N);
             let mut rows = [[L::splat(0.0); 4]; 3];
             for (y, row) in rows.iter_mut().enumerate() {
-                let tap = |x: usize| L::load_n(w.add((3 * y + x) * len + at), n);
+                let tap = |x: usize| load::<L>(w.add((3 * y + x) * pitch + at), n);
                 *row = window_side([tap(0), tap(1), tap(2)]);
             }
             for x in 0..4 {
                 let column = window_side([rows[0][x], rows[1][x], rows[2][x]]);
                 for (y, value) in column.into_iter().enumerate() {
-                    value.store_n(to.add((4 * y + x) * len + at), n);
+                    store(value, to.add((4 * y + x) * pitch + at), n);
                 }
             }
         }
@@ -399,14 +381,14 @@ unsafe fn one_result<L: Lanes>(
 }
 
 dispatch! {
-    /// `to[16][len]` = G w Gᵀ of `w[9][len]`.
-    fn window_transform(w: *const f32, to: *mut f32, len: usize) = all_windows;
+    /// `to[k * pitch..][..count]`, k < 16, = G w Gᵀ of `w[k * pitch..][..count]`, k < 9.
+    fn window_transform(w: *const f32, to: *mut f32, pitch: usize, count: usize) = all_windows;
     /// `to[k * pitch..][..c]`, k < 16, = Bᵀ d B; `c` a multiple of the lanes.
     fn pixel_transform(pixels: &[*const f32; 16], to: *mut f32, pitch: usize, c: usize) = one_tile;
     /// `to[k * pitch..][..o]`, k < 16, = A g Aᵀ of 2 x 2 pixels, null for zeros; `o` a multiple of the lanes.
     fn gradient_transform(g: &[*const f32; 4], to: *mut f32, pitch: usize, o: usize) = one_gradient;
-    /// `dw[9][len]` (+)= Gᵀ s G, s the sum of `sums[parts][16][len]`.
-    fn window_gradient(sums: *const f32, parts: usize, dw: *mut f32, len: usize, add: bool) = all_gradients;
+    /// `dw[9][len]` (+)= Gᵀ s G of `sums[16][len]`.
+    fn window_gradient(sums: *const f32, dw: *mut f32, len: usize, add: bool) = all_gradients;
     /// results (+)= Aᵀ m A of `sums[k * pitch..][..o]`; `o` a multiple of the lanes.
     fn result_transform(sums: *const f32, pitch: usize, results: &[*mut f32; 4], o: usize, add: bool) = one_result;
 }

@@ -2,8 +2,8 @@
 """What do R1 to R4 and R7 cost here, beside PyTorch and JAX, in the same minutes?
 
 Runs ours and theirs in turn, ROUNDS times, so that a slow minute of a shared machine falls on all; prints
-the median of the rounds' medians and the ratios as a table for BENCHMARKS.md. A line is marked when others
-kept more than a tenth of a core busy while a peer ran.
+the median of the rounds' medians, and the median, least and largest of the rounds' ratios, as a table for
+BENCHMARKS.md. A line is marked when others kept more than a tenth of a core busy while a peer ran.
 
     cargo build --release
     python3 -m venv peers && peers/bin/pip install torch jax optax numpy safetensors
@@ -81,17 +81,19 @@ def main():
                         keep((row, case_of(row, command, line), name), line)
         print(f"round {turn + 1} of {a.rounds} done", file=sys.stderr)
 
-    print(f"| row | case | metatape, ms | peer | ms | times faster |\n|---|---|---|---|---|---|")
+    print(f"| row | case | metatape, ms | peer | ms | times faster | least and most |\n|---|---|---|---|---|---|---|")
     for (row, case, name), times in sorted(found.items()):
         if name == "metatape":
             continue
-        ours = statistics.median(found[(row, case, "metatape")])
-        theirs = statistics.median(times)
+        each = found[(row, case, "metatape")]
+        ours, theirs = statistics.median(each), statistics.median(times)
+        # Of each round: both stood in the same minutes.
+        ratios = sorted(theirs / ours for theirs, ours in zip(times, each))
         mark = " (others were busy)" if statistics.median(busy[(row, case, name)]) > 0.1 else ""
-        print(f"| {row} | {case} | {ours:.3f} | {name} | {theirs:.3f}{mark} | {theirs / ours:.2f} |")
+        print(f"| {row} | {case} | {ours:.3f} | {name} | {theirs:.3f}{mark} | {statistics.median(ratios):.2f} | {ratios[0]:.1f} to {ratios[-1]:.1f} |")
     three, one = (found.get(("R7", case, "metatape")) for case in ("k", "one"))
     if three and one:
-        ratio = statistics.median(three) / statistics.median(one)
+        ratio = statistics.median(k / one for k, one in zip(three, one))
         print(f"\nR7: three exact gradients take {ratio:.2f} times one pass of their mean.")
 
 

@@ -1,5 +1,5 @@
 //! Which sums are smaller than they are written? Constant factors leave them, sums of sums become one, and terms that others
-//! sum as well are summed once.
+//! sum as well are summed once; the sum over a first layer's map is taken from its picture.
 
 use super::simplify::{ADD, DEEP, MUL, Rules};
 use crate::op::{Along, ConvGeometry, Op, Side};

@@ -270,19 +270,19 @@ impl Code {
         (piece, pieces): (usize, usize),
     ) {
         let one = self.partial_len / self.parts;
-        let add = |to: *mut f32, at: usize, len: usize, add: bool| {
+        let finish = |to: *mut f32, at: usize, len: usize, add: bool| {
             let (from, end) = stretch(len, piece, pieces);
             let (to, partials) = (to.wrapping_add(from), partials.wrapping_add(at + from));
             unsafe { sums::add_parts(isa, to, partials, one, self.parts, end - from, add) };
         };
         match &self.work {
             Work::Conv { to, accumulate, .. } => {
-                add(unsafe { table.pointer(to, task) }, 0, one, *accumulate);
+                finish(unsafe { table.pointer(to, task) }, 0, one, *accumulate);
             }
             Work::Sweep(sweep) => {
                 let mut at = 0;
                 for (sink, len) in sweep.partials() {
-                    add(unsafe { sweep.sink_pointer(sink, table, task) }, at, len, false);
+                    finish(unsafe { sweep.sink_pointer(sink, table, task) }, at, len, false);
                     at += len;
                 }
             }

@@ -383,15 +383,14 @@ impl Cpu {
             });
             worker.turn += 1;
             self.barrier.wait();
-            let each = code.partial_len >= LONG_SUMS;
-            since = match code.partial_len {
-                0 => Since::Nothing,
-                _ if each => Since::Each,
-                _ => Since::First,
+            let piece;
+            (since, piece) = match code.partial_len {
+                0 => (Since::Nothing, None),
+                LONG_SUMS.. => (Since::Each, Some(mine)),
+                _ => (Since::First, (number == 0).then_some((0, 1))),
             };
-            if code.partial_len > 0 && (each || number == 0) {
-                let mine = if each { mine } else { (0, 1) };
-                unsafe { code.finish_parts(self.isa, table, task, meeting, mine) };
+            if let Some(piece) = piece {
+                unsafe { code.finish_parts(self.isa, table, task, meeting, piece) };
             }
         }
     }

@@ -253,7 +253,7 @@ unsafe fn everything<L: Lanes>(a: Arg, b: Arg, rows: usize, lanes: usize) -> f32
     unsafe { with_factors!(a, b, over_both::<L, _, _>((a, b), rows, lanes)) }
 }
 
-/// Vectors of a sum that are open at once: a part's stretch is as long as one transfer of memory, or two.
+/// Vectors of a sum that are in registers at once, so that the parts, which lie far apart, are read some lines at a time.
 const OPEN: usize = 4;
 
 #[inline(always)]
@@ -267,8 +267,8 @@ unsafe fn all_parts<L: Lanes>(
 ) {
     let mut at = 0;
     while at < len {
-        let mut sums = [unsafe { L::splat(0.0) }; OPEN];
         if len - at >= OPEN * L::N {
+            let mut sums = [unsafe { L::splat(0.0) }; OPEN];
             let first = if add { to.wrapping_add(at) } else { from.wrapping_add(at).cast_mut() };
             for (k, sum) in sums.iter_mut().enumerate() {
                 *sum = unsafe { L::load(first.add(k * L::N)) };

@@ -4,8 +4,8 @@
 //! floats, so that registers (one block each) stay in the first cache. Operands are read where they
 //! stand: a map, a vector of lanes, one value a row, a number. Sums add into their place block by
 //! block. Whatever has another stride in its lanes is gathered into a register first. Where a pool's tiles
-//! or a thin
-//! convolution ride, rows are the pixels of one image row, and a block starts at an even one (`tiles.rs`, `thin.rs`).
+//! or a thin convolution ride, rows are the pixels of one image row, and a block starts at an even one
+//! (`tiles.rs`, `thin.rs`).
 
 use super::assemble::Assembler;
 use super::block::{self, Arg as BlockArg, BlockOp};

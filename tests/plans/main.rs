@@ -1,6 +1,8 @@
 //! Plans mean what their tapes mean: every pass alone and all together, run in f64 by
 //! `plan::interpret`, against the reference. Tolerance: reordered sums in f64, 1e-9 of the scale.
 
+mod first_layer;
+
 use metatape::exec::Program;
 use metatape::exec::cpu::{Cpu, isa::Isa};
 use metatape::exec::reference::evaluate;
@@ -240,104 +242,6 @@ fn pools_that_ride_in_sweeps() {
             [local, shared, vec![put * v[0], taken, stored, put.sum(&[2, 4])]].concat()
         });
     }
-}
-
-/// A first layer on pictures of one channel, its gradient by the window and the gradient of that.
-fn thin_layer<'t>(x: Var<'t>, window: Var<'t>, how: Conv2d) -> Vec<Var<'t>> {
-    let y = x.conv2d(window, how);
-    let pooled = y.normalize(&[1, 2, 3], 0.1).max_pool(Window::tiles(2)).relu();
-    let first = grad((pooled * pooled.sin()).sum_all() + y.sin().sum_all(), &[window])[0];
-    let second = grad((first * first).sum_all(), &[window])[0];
-    vec![pooled, first, second]
-}
-
-/// Odd sizes, channels that fill no vector, rows of several blocks, windows that reach outside on unequal sides,
-/// windows of each task and shared ones.
-#[test]
-fn thin_convolutions_that_ride_in_sweeps() {
-    for (h, w, c, pad) in [
-        (5, 7, 19, [1; 4]),
-        (4, 3, 70, [1; 4]),
-        (2, 67, 16, [2, 1, 0, 2]),
-        (6, 5, 600, [0; 4]),
-        (5, 6, 33, [0, 2, 1, 0]),
-    ] {
-        let (x, window): (&[usize], &[usize]) = (&[3, 2, h, w, 1], &[1, 3, 3, 1, c]);
-        check(&format!("thin {h}×{w}→{c}"), &[x, window], |v| {
-            let how = Conv2d { pad, ..Conv2d::new(1, 0) };
-            let local = thin_layer(v[0], v[1].per_task(3), how);
-            let one = v[0].slice(&[0; 5], [1, 2, h, w, 1]);
-            // Pictures of one task, and a cotangent that depends on the picture.
-            let shared = thin_layer(one, v[1], how);
-            let y = one.conv2d(v[1], how);
-            let read_twice = [y * 2.0, y.sum(&[4]), grad(y.tanh().sum_all(), &[v[1]])[0]];
-            // One map for all tasks, read by each with a cotangent of its own.
-            let each = v[0].slice(&[0; 5], [3, 2, 1, 1, 1]).expand(y.shape().with(0, 3));
-            let by_task = grad(((y * 0.5).per_task(3) * each).tanh().sum_all(), &[v[1]])[0];
-            [local, shared, read_twice.to_vec(), vec![by_task]].concat()
-        });
-    }
-}
-
-#[test]
-fn no_kernel_of_a_thin_convolution_is_left() {
-    let tape = Tape::new();
-    let (x, window) = (tape.input([1, 2, 6, 6, 1]), tape.input([1, 3, 3, 1, 16]));
-    let outputs = thin_layer(x, window, Conv2d::new(1, 1));
-    let kernels = |thin| {
-        let passes = Passes { thin, ..Passes::FAST };
-        let plan = Plan::with(&tape, &outputs[..2], &[], Memory::PerWorker, passes);
-        let wide =
-            |kernel: &&Kernel| matches!(&kernel.kind, Kind::Conv(conv) if conv.channels[1] > 1);
-        plan.kernels.iter().filter(wide).count()
-    };
-    assert_eq!((kernels(true), kernels(false)), (0, 2));
-}
-
-/// Sums over a map that is much larger than its picture: with a bias, a factor, a mean taken off; and of each image.
-fn sums_of_map<'t>(x: Var<'t>, window: Var<'t>, bias: Var<'t>, how: Conv2d) -> Vec<Var<'t>> {
-    let y = x.conv2d(window, how);
-    let mean = (y + bias).mean(&[1, 2, 3]);
-    let spread = (y + bias - mean).square().mean(&[1, 2, 3]);
-    let first = grad((mean.sin() * spread).sum_all(), &[window, bias]);
-    let second = grad((first[0] * first[0]).sum_all(), &[window])[0];
-    let others =
-        [(y * 0.5).sum(&[1, 2, 3]), y.sum(&[2, 3]), y.sum(&[1, 2, 3, 4]), y.sum(&[0, 1, 2, 3])];
-    [&[mean, spread, first[0], first[1], second][..], &others].concat()
-}
-
-#[test]
-fn the_sum_of_a_large_map_is_taken_from_its_picture() {
-    for (n, h, w, c, k, o, how) in [
-        (2, 5, 7, 1, 3, 16, Conv2d::new(1, 1)),
-        (1, 6, 3, 2, 3, 19, Conv2d { pad: [0, 2, 1, 1], ..Conv2d::new(1, 0) }),
-        (3, 9, 8, 1, 5, 70, Conv2d::new(2, 2)),
-        (2, 7, 7, 1, 3, 17, Conv2d { dilation: [2, 1], ..Conv2d::new(1, 2) }),
-    ] {
-        let shapes: &[&[usize]] = &[&[3, n, h, w, c], &[1, k, k, c, o], &[1, 1, 1, 1, o]];
-        check(&format!("sum of {h}×{w}×{c}→{o}"), shapes, |v| {
-            let local = sums_of_map(v[0], v[1].per_task(3), v[2].per_task(3), how);
-            let one = v[0].slice(&[0; 5], [1, n, h, w, c]);
-            let shared = sums_of_map(one, v[1], v[2], how);
-            // One picture, windows of each task.
-            let each = v[1].per_task(3) * v[0].slice(&[0; 5], [3, 1, 1, 1, 1]);
-            let windows = sums_of_map(one.per_task(3), each, v[2].per_task(3), how);
-            [local, shared, windows].concat()
-        });
-    }
-}
-
-/// The mean and what it is taken from, map by map: none is stored for a sum alone.
-#[test]
-fn a_map_is_not_made_for_its_sum() {
-    let tape = Tape::new();
-    let (x, window, bias) =
-        (tape.input([1, 2, 8, 8, 1]), tape.input([1, 3, 3, 1, 16]), tape.input([1, 1, 1, 1, 16]));
-    let mean = (x.conv2d(window, Conv2d::new(1, 1)) + bias).mean(&[1, 2, 3]);
-    let flops = |passes| Plan::with(&tape, &[mean], &[], Memory::PerWorker, passes).flops();
-    let map = 2 * 9 * 2 * 8 * 8 * 16;
-    assert!(flops(Passes::PLAIN) > map, "{} of {map}", flops(Passes::PLAIN));
-    assert!(flops(Passes::FAST) < map / 8, "{} of {map}", flops(Passes::FAST));
 }
 
 /// A diverged number is seen wherever a pool rides: all of its tile's window, and the same in both plans.

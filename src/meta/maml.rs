@@ -69,30 +69,50 @@ impl Maml {
         let (mut path, mut losses) = (vec![fast.clone()], vec![]);
         for step in 0..self.inner_steps {
             let loss = judge(&fast, episode.support_part(step)).loss;
-            // `grad` adds the tasks' losses. That does not mix them: no task's loss depends on another
-            // task's fast weights, so each row of the gradient is that task's own.
-            let mut gradient = grad(loss, &fast.adapting_vars());
-            if self.first_order {
-                gradient = gradient.into_iter().map(Var::detach).collect();
-            }
             let pace = Pace::new(self.inner_lr, (step + 1) as f64);
-            (fast, state) = self.descend(&fast, &gradient, &state, pace);
+            let mut slope = self.slope(loss, &fast, pace);
+            if self.first_order {
+                slope = slope.into_iter().map(Var::detach).collect();
+            }
+            (fast, state) = self.descend(&fast, &slope, &state, pace);
             path.push(fast.clone());
             losses.push(loss);
         }
         (path, losses)
     }
 
-    /// The weights after one update of those that adapt, and what the inner optimiser keeps of it.
+    /// What the inner optimiser takes its step from, for each weight that adapts: the gradient of `loss` (`[tasks]`).
+    ///
+    /// For plain gradient descent it is the step itself: w − α∇ℓ = w + ∇(−αℓ), so that one number is scaled and not every
+    /// gradient, every second derivative and every cotangent of theirs.
+    #[track_caller]
+    pub(super) fn slope<'t>(
+        &self,
+        loss: Var<'t>,
+        fast: &Params<'t>,
+        pace: Pace<'t>,
+    ) -> Vec<Var<'t>> {
+        // `grad` adds the tasks' losses. That does not mix them: no task's loss depends on another
+        // task's fast weights, so each row of the gradient is that task's own.
+        let loss = if self.inner.is_plain() { -pace.lr.times(loss) } else { loss };
+        grad(loss, &fast.adapting_vars())
+    }
+
+    /// The weights after one update of those that adapt along their [`slope`](Self::slope), and what the inner optimiser
+    /// keeps of it.
     #[track_caller]
     pub(super) fn descend<'t>(
         &self,
         fast: &Params<'t>,
-        gradient: &[Var<'t>],
+        slope: &[Var<'t>],
         kept: &[Vec<Var<'t>>],
         pace: Pace<'t>,
     ) -> (Params<'t>, Vec<Vec<Var<'t>>>) {
-        let (moved, kept) = self.inner.update(&fast.adapting_vars(), gradient, kept, pace);
+        let at = fast.adapting_vars();
+        let (moved, kept) = match self.inner.is_plain() {
+            true => (at.iter().zip(slope).map(|(&w, &step)| w + step).collect(), vec![]),
+            false => self.inner.update(&at, slope, kept, pace),
+        };
         let mut vars = fast.vars().to_vec();
         for (i, w) in fast.adapting_positions().into_iter().zip(moved) {
             vars[i] = w;

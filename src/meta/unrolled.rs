@@ -49,9 +49,9 @@ impl Maml {
         judge: impl Fn(&Params<'t>, Part<'t>) -> Judged<'t>,
     ) -> State<'t> {
         let loss = judge(&state.weights, part).loss;
-        let gradient = grad(loss, &state.weights.adapting_vars());
         let pace = Pace::new(self.inner_lr, turn + 1.0);
-        let (weights, kept) = self.descend(&state.weights, &gradient, &state.kept, pace);
+        let slope = self.slope(loss, &state.weights, pace);
+        let (weights, kept) = self.descend(&state.weights, &slope, &state.kept, pace);
         State { weights, kept }
     }
 
@@ -67,10 +67,10 @@ impl Maml {
     ) -> Vec<Var<'t>> {
         let weights = state.weights.vars();
         let loss = judge(&state.weights, part).loss;
-        let gradient = grad(loss, &state.weights.adapting_vars());
-        // First through the update, as if the gradient were a number: to the state itself, and to the gradient.
-        let given: Vec<Var> = gradient.iter().map(|g| g.detach()).collect();
         let pace = Pace::new(self.inner_lr, turn + 1.0);
+        let slope = self.slope(loss, &state.weights, pace);
+        // First through the update, as if the slope were a number: to the state itself, and to the slope.
+        let given: Vec<Var> = slope.iter().map(|g| g.detach()).collect();
         let (moved, kept) = self.descend(&state.weights, &given, &state.kept, pace);
         let next = State { weights: moved, kept }.vars();
         let mut earlier = grad(inner(&next, later), &[&state.vars()[..], &given].concat());
@@ -78,10 +78,10 @@ impl Maml {
         if self.first_order {
             return earlier;
         }
-        // Then through the gradient: ∇⟨∇ℓ, v⟩, the loss's second derivatives times `along`. A tangent of ∇ℓ along v (forward
+        // Then through the slope: ∇⟨∇ℓ, v⟩, the loss's second derivatives times `along`. A tangent of ∇ℓ along v (forward
         // over reverse) is the same work here: see BENCHMARKS.md.
         let along: Vec<Var> = along.into_iter().map(Var::detach).collect();
-        let product = grad(inner(&gradient, &along), weights);
+        let product = grad(inner(&slope, &along), weights);
         for (sum, term) in earlier.iter_mut().zip(product) {
             *sum = *sum + term;
         }

@@ -91,6 +91,11 @@ impl Optimizer {
     pub const GRADIENT_DESCENT: Optimizer =
         Optimizer::Sgd(Sgd { momentum: 0.0, weight_decay: 0.0 });
 
+    /// Whether it is [`Optimizer::GRADIENT_DESCENT`]: a step is −lr times the gradient and nothing else.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::GRADIENT_DESCENT
+    }
+
     /// What it keeps of each weight, by name; each of the weight's shape, beginning at 0.
     pub fn keeps(&self) -> &'static [&'static str] {
         match self {

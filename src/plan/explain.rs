@@ -32,9 +32,10 @@ pub fn text(plan: &Plan) -> String {
             let _ = writeln!(out, "  {k:>5}  {}", line(plan, &plan.kernels[k]));
         }
         for sum in &segment.task_sums {
-            let len = plan.buffers[sum.from].len;
-            let _ =
-                writeln!(out, "         task sum     {len} values: b{} -> b{}", sum.from, sum.to);
+            let len = plan.buffers[sum.to].len;
+            let from: Vec<String> = sum.from.iter().map(|term| format!("b{term}")).collect();
+            let from = from.join(" + ");
+            let _ = writeln!(out, "         task sum     {len} values: {from} -> b{}", sum.to);
         }
     }
     out

@@ -43,9 +43,10 @@ pub fn interpret(plan: &Plan, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
                 }
             }
             for sum in &segment.task_sums {
-                let len = plan.buffers[sum.from].len;
+                let len = plan.buffers[sum.to].len;
                 for i in 0..len {
-                    let from = machine.get(sum.from, task * len + i, task);
+                    let term = |&term: &BufferId| machine.get(term, task * len + i, task);
+                    let from: f64 = sum.from.iter().map(term).sum();
                     let to = machine.get(sum.to, i, 0);
                     machine.set(sum.to, i, to + from);
                 }

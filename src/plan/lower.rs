@@ -346,12 +346,18 @@ impl<'g> Lowering<'g> {
         }
     }
 
-    /// Σ over tasks of a task-local value: contiguous, so a strided view is copied first.
+    /// Σ over tasks of task-local values.
     fn task_sum(&mut self, id: usize) -> TaskSum {
-        let input = self.graph.nodes[id].inputs[0];
+        let inputs = self.graph.nodes[id].inputs.clone();
+        let from = inputs.into_iter().map(|input| self.whole(input)).collect();
+        TaskSum { from, to: self.buffer(id) }
+    }
+
+    /// A task-local value that fills a buffer: a strided view is copied.
+    fn whole(&mut self, input: usize) -> BufferId {
         let (view, shape) = (self.view_of(input), self.shape(input));
         let stored = self.shape(view.root).len() == shape.len() && view.is_contiguous(shape);
-        let from = if stored && view.offset == 0 && self.is_local(view.root) {
+        if stored && view.offset == 0 && self.is_local(view.root) {
             self.buffer(view.root)
         } else {
             let len = shape.len() / shape.tasks();
@@ -361,7 +367,6 @@ impl<'g> Lowering<'g> {
             self.buffers.push(Buffer { len, tasks, element_bytes, place: Place::Own, node: input });
             SweepBuilder::copy_to(self, buffer, shape, &view, true);
             buffer
-        };
-        TaskSum { from, to: self.buffer(id) }
+        }
     }
 }

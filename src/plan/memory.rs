@@ -31,7 +31,7 @@ pub fn assign(
 
     // Read once more when all kernels are done, or handed on already.
     let mut kept: HashSet<BufferId> =
-        segments.iter().flat_map(|s| s.task_sums.iter().map(|sum| sum.from)).collect();
+        segments.iter().flat_map(|s| s.task_sums.iter().flat_map(|sum| sum.from.clone())).collect();
     let mut blocks: Vec<Block> = vec![];
     let mut block_of: Vec<Option<usize>> = vec![None; buffers.len()];
     for b in by_start {
@@ -139,7 +139,7 @@ fn lifetimes(
             }
         }
         for sum in &segment.task_sums {
-            touch(sum.from, last, last);
+            sum.from.iter().for_each(|&term| touch(term, last, last));
             touch(sum.to, first, last);
         }
     }

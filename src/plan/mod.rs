@@ -19,6 +19,7 @@ mod split;
 mod sums;
 mod sweep;
 mod thin;
+mod turned;
 pub mod twin;
 pub mod views;
 
@@ -85,7 +86,8 @@ pub struct Segment {
 /// chunks in task order, so its bits do not depend on who ran what.
 #[derive(Clone, Debug)]
 pub struct TaskSum {
-    pub from: BufferId,
+    /// One term or two, added together first.
+    pub from: Vec<BufferId>,
     pub to: BufferId,
 }
 
@@ -182,14 +184,20 @@ impl Plan {
         if passes.twins {
             graph = twin::twins(graph);
         }
+        if passes.views && passes.cut && memory == Memory::PerWorker {
+            graph = turned::turned_once(graph);
+        }
         // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
         let ride = passes.fuse && memory == Memory::PerWorker;
         let thin = ride && passes.thin;
         if thin && passes.cut {
             graph = thin::made_by_each_task(graph);
         }
-        let (graph, views) = views::resolve(graph, passes.views);
+        let (mut graph, views) = views::resolve(graph, passes.views);
         let cut = if passes.cut { cut::cut(&graph) } else { cut::whole(&graph) };
+        if passes.twins && memory == Memory::PerWorker {
+            twin::terms_of_tasks(&mut graph, &views, &cut);
+        }
         let mut rides = vec![false; views.len()];
         if ride {
             rides = ride::riders(&graph, &views, &cut);

@@ -88,7 +88,8 @@ impl Rules {
                         let older = self.constant_over(other, axes).is_some_and(|bias| bias < id);
                         older && self.is_seen_whole(id, axes)
                     }
-                    _ => self.is_scaled(id, axes, DEEP) || self.splits(id, axes).is_some(),
+                    // By a number alone nothing gets simpler: the terms' sum is one as well.
+                    _ => self.is_scaled(id, axes, DEEP, false) || self.splits(id, axes).is_some(),
                 };
                 if !simpler(p, q) && !simpler(q, p) {
                     return None;
@@ -160,14 +161,15 @@ impl Rules {
         }
     }
 
-    /// Whether [`constants_out`](Self::constants_out) finds any.
-    fn is_scaled(&self, x: usize, axes: Axes, depth: usize) -> bool {
+    /// Whether [`constants_out`](Self::constants_out) finds any; `numbers`: one that is a number counts.
+    fn is_scaled(&self, x: usize, axes: Axes, depth: usize, numbers: bool) -> bool {
         if depth == 0 || *self.op(x) != MUL {
             return false;
         }
         let (p, q) = (self.input(x, 0), self.input(x, 1));
-        self.constant_over(q, axes).is_some()
-            || [p, q].into_iter().any(|id| self.is_scaled(id, axes, depth - 1))
+        let counts = |&source: &usize| numbers || self.made.number(source).is_none();
+        self.constant_over(q, axes).filter(counts).is_some()
+            || [p, q].into_iter().any(|id| self.is_scaled(id, axes, depth - 1, numbers))
     }
 
     /// A product of a sum, both of whose terms have factors that do not vary over `axes`, and of something:
@@ -177,7 +179,7 @@ impl Rules {
             return None;
         }
         let (p, q) = (self.input(x, 0), self.input(x, 1));
-        let scaled = |term: usize| self.is_scaled(term, axes, DEEP);
+        let scaled = |term: usize| self.is_scaled(term, axes, DEEP, true);
         let both = |id: usize| {
             *self.op(id) == ADD && scaled(self.input(id, 0)) && scaled(self.input(id, 1))
         };

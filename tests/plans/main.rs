@@ -2,6 +2,7 @@
 //! `plan::interpret`, against the reference. Tolerance: reordered sums in f64, 1e-9 of the scale.
 
 mod first_layer;
+mod terms;
 
 use metatape::exec::Program;
 use metatape::exec::cpu::{Cpu, isa::Isa};
@@ -98,6 +99,28 @@ fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<
             let now: Vec<Vec<u32>> =
                 got.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect();
             assert!(bits.get_or_insert(now.clone()) == &now, "{name}: bits depend on threads");
+        }
+    }
+}
+
+/// A matrix that all tasks share, read across its rows by two derivatives of each task.
+#[test]
+fn what_tasks_share_is_turned_once() {
+    fn products<'t>(v: &[Var<'t>]) -> Vec<Var<'t>> {
+        let w = v[0].per_task(3);
+        let back = |x: Var<'t>| grad(x.matmul(w).sin().sum_all(), &[x])[0];
+        vec![back(v[1]), back(v[2])]
+    }
+    let shapes: &[&[usize]] = &[&[1, 7, 19], &[3, 5, 7], &[3, 4, 7]];
+    check("turned", shapes, products);
+    let tape = Tape::new();
+    let v: Vec<Var> = shapes.iter().map(|&s| tape.input(Shape::new(s))).collect();
+    let plan = Plan::with(&tape, &products(&v), &[], Memory::PerWorker, Passes::FAST);
+    let [once, each] = &plan.segments[..] else { panic!("two segments") };
+    assert_eq!((once.tasks, once.kernels.len(), each.tasks), (1, 1, 3));
+    for kernel in &plan.kernels {
+        if let Kind::MatMul(product) = &kernel.kind {
+            assert_eq!(product.b.strides[1], 1, "{product:?}");
         }
     }
 }

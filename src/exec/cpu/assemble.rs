@@ -1,15 +1,26 @@
 //! From a sweep's program to the steps of its interpreter: two instructions in one step, products summed where they
 //! stand, sinks written in place, registers reused as soon as nobody reads them.
 
-use super::block::BlockOp;
-use super::sweep::{Operand, SinkCode, Step, Strided};
+use super::block::{BlockOp, Form};
+use super::sweep::{Call, Frame, Reads, Step};
 use crate::check::fault::{self, Fault};
 use crate::op::Pointwise;
 use crate::plan::kernel::{Arg, Instruction, Sink, Sweep};
 
+/// Where an instruction finds an operand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Operand {
+    Load(usize),
+    Register(usize),
+    /// What this sweep has just stored.
+    Sink(usize),
+    Number(f32),
+}
+
 /// Turns the program into steps: instructions fused by twos, sinks written in place, registers reused.
 pub(super) struct Assembler<'s> {
     sweep: &'s Sweep,
+    frame: Frame<'s>,
     steps: Vec<Step>,
     /// Where each instruction's result stands.
     place: Vec<Option<Operand>>,
@@ -28,8 +39,7 @@ impl<'s> Assembler<'s> {
     /// the load in whose place a sink stands, if any.
     pub(super) fn assemble(
         sweep: &'s Sweep,
-        loads: &[Strided],
-        sinks: &[SinkCode],
+        frame: Frame<'s>,
         over: &[Option<usize>],
         pooled_row: usize,
     ) -> (Vec<Step>, usize) {
@@ -121,7 +131,7 @@ impl<'s> Assembler<'s> {
         for (s, sink) in sweep.sinks.iter().enumerate() {
             if let Arg::Value(k) = sink.value
                 && sink.sum.0 == 0
-                && sinks[s].view.lane == 1
+                && frame.sinks[s].view.lane == 1
                 && !absorbed[k]
                 && over[s].is_none_or(|load| last_read[load] <= k)
             {
@@ -151,6 +161,7 @@ impl<'s> Assembler<'s> {
         }
         let mut this = Self {
             sweep,
+            frame,
             steps: vec![],
             place: vec![None; n],
             gathered: vec![None; sweep.loads.len()],
@@ -160,22 +171,25 @@ impl<'s> Assembler<'s> {
             free: vec![],
             registers: 0,
         };
-        for (load, view) in loads.iter().enumerate() {
+        for (load, view) in frame.loads.iter().enumerate() {
             let direct = matches!((view.row, view.lane), (r, 0 | 1) if r >= 0);
             if !direct {
                 let register = this.register();
                 this.gathered[load] = Some(register);
+                let register = frame.register(register).place;
                 this.steps.push(Step::Gather { load, register });
             }
         }
         for at in 0..sweep.puts.len() {
             let register = this.register();
             this.puts.push(register);
+            let register = frame.register(register).place;
             this.steps.push(Step::Put { at, register });
         }
         for at in 0..sweep.thins.len() {
             let register = this.register();
             this.thins.push(register);
+            let register = frame.register(register).place;
             this.steps.push(Step::Thin { at, register });
         }
         for i in (0..n).filter(|&i| !absorbed[i]) {
@@ -187,29 +201,30 @@ impl<'s> Assembler<'s> {
             this.instruction(i, op, &inputs, home[i]);
         }
         for (s, sink) in sweep.sinks.iter().enumerate().filter(|&(s, _)| over[s].is_none()) {
-            this.sink(s, sink, summed[s], &sinks[s], &home);
+            this.sink(s, sink, summed[s], &home);
         }
-        this.picks(loads, pooled_row);
+        this.picks(pooled_row);
         for (at, sum) in sweep.window_sums.iter().enumerate() {
-            let map = this.map(sum.value, loads);
+            let map = this.map(sum.value);
             this.steps.push(Step::WindowSum { map, at });
         }
         // What overwrites a load comes when nobody reads it any more.
         for (s, sink) in sweep.sinks.iter().enumerate().filter(|&(s, _)| over[s].is_some()) {
-            this.sink(s, sink, summed[s], &sinks[s], &home);
+            this.sink(s, sink, summed[s], &home);
         }
         (this.steps, this.registers)
     }
 
     /// The steps of picks, after everything they read.
-    fn picks(&mut self, loads: &[Strided], pooled_row: usize) {
+    fn picks(&mut self, pooled_row: usize) {
         let mut at = self.sweep.puts.len();
         for pick in &self.sweep.picks {
             if let Some(value) = pick.largest {
-                let map = self.map(value, loads);
+                let map = self.map(value);
                 // Where the map itself is taken, the best so far is kept there.
                 let taken = pick.taken.iter().position(|&(taken, _)| taken == value);
-                let kept = taken.is_none().then_some(self.registers);
+                let row = self.frame.register(self.registers).place;
+                let kept = taken.is_none().then_some(row);
                 if kept.is_some() {
                     self.registers += pooled_row;
                 }
@@ -217,7 +232,7 @@ impl<'s> Assembler<'s> {
             }
             for (k, &(value, _)) in pick.taken.iter().enumerate() {
                 if pick.largest != Some(value) {
-                    let map = self.map(value, loads);
+                    let map = self.map(value);
                     self.steps.push(Step::Take { map, at: at + k });
                 }
             }
@@ -226,18 +241,48 @@ impl<'s> Assembler<'s> {
     }
 
     /// An operand whose lanes and rows stand in memory.
-    fn map(&mut self, arg: Arg, loads: &[Strided]) -> Operand {
+    fn map(&mut self, arg: Arg) -> Reads {
         let operand = self.operand(arg);
-        match operand {
-            Operand::Register(_) | Operand::Sink(_) => operand,
-            Operand::Load(k) if loads[k].lane == 1 && loads[k].row > 0 => operand,
-            _ => {
-                let to = Operand::Register(self.register());
-                let args = [operand, Operand::Number(0.0), Operand::Number(0.0)];
-                self.steps.push(Step::Run { op: BlockOp::Copy, args, to });
-                to
+        let stands = match operand {
+            Operand::Register(_) | Operand::Sink(_) => true,
+            Operand::Load(k) => {
+                let view = &self.frame.loads[k];
+                view.lane == 1 && view.row > 0
             }
+            Operand::Number(_) => false,
+        };
+        if stands {
+            return self.reads(operand);
         }
+        let to = Operand::Register(self.register());
+        self.copy(operand, to);
+        self.reads(to)
+    }
+
+    fn reads(&self, operand: Operand) -> Reads {
+        match operand {
+            Operand::Load(k) => self.frame.load(k),
+            Operand::Register(k) => self.frame.register(k),
+            Operand::Sink(k) => self.frame.sink(k),
+            Operand::Number(number) => self.frame.number(number),
+        }
+    }
+
+    /// The step that does `op` on `args`; the missing ones read 0.
+    fn run(&mut self, op: BlockOp, args: &[Operand], to: Operand) {
+        let mut reads = [self.frame.number(0.0); 3];
+        for (read, &arg) in reads.iter_mut().zip(args) {
+            *read = self.reads(arg);
+        }
+        let to = self.reads(to);
+        let Frame { isa, flat_lanes, .. } = self.frame;
+        let form = Form::new(isa, op, to.going.0, reads.map(|read| read.going), flat_lanes);
+        let args = reads.map(|read| read.place);
+        self.steps.push(Step::Run(Call { form, args, to: to.place }));
+    }
+
+    fn copy(&mut self, from: Operand, to: Operand) {
+        self.run(BlockOp::Copy, &[from], to);
     }
 
     fn register(&mut self) -> usize {
@@ -257,16 +302,8 @@ impl<'s> Assembler<'s> {
         }
     }
 
-    fn args(&self, inputs: &[Arg]) -> [Operand; 3] {
-        let mut args = [Operand::Number(0.0); 3];
-        for (to, &from) in args.iter_mut().zip(inputs) {
-            *to = self.operand(from);
-        }
-        args
-    }
-
     fn instruction(&mut self, i: usize, op: BlockOp, inputs: &[Arg], home: Option<usize>) {
-        let args = self.args(inputs);
+        let args: Vec<Operand> = inputs.iter().map(|&input| self.operand(input)).collect();
         // A register read for the last time here may be written here: block operators go place by place.
         for &input in inputs {
             if let Arg::Value(k) = input
@@ -282,17 +319,10 @@ impl<'s> Assembler<'s> {
             None => Operand::Register(self.register()),
         };
         self.place[i] = Some(to);
-        self.steps.push(Step::Run { op, args, to });
+        self.run(op, &args, to);
     }
 
-    fn sink(
-        &mut self,
-        s: usize,
-        sink: &Sink,
-        product: Option<usize>,
-        code: &SinkCode,
-        home: &[Option<usize>],
-    ) {
+    fn sink(&mut self, s: usize, sink: &Sink, product: Option<usize>, home: &[Option<usize>]) {
         if sink.sum.0 != 0 {
             let (a, b) = match product {
                 Some(k) => {
@@ -301,6 +331,7 @@ impl<'s> Assembler<'s> {
                 }
                 None => (self.operand(sink.value), Operand::Number(1.0)),
             };
+            let (a, b) = (self.reads(a), self.reads(b));
             self.steps.push(Step::Sum { a, b, sink: s });
             return;
         }
@@ -310,20 +341,18 @@ impl<'s> Assembler<'s> {
             return; // written where it was computed
         }
         let from = self.operand(sink.value);
-        let args = [from, Operand::Number(0.0), Operand::Number(0.0)];
-        if code.view.lane == 1 {
-            self.steps.push(Step::Run { op: BlockOp::Copy, args, to: Operand::Sink(s) });
-            return;
+        if self.frame.sinks[s].view.lane == 1 {
+            return self.copy(from, Operand::Sink(s));
         }
         let register = match from {
             Operand::Register(register) => register,
             _ => {
                 let register = self.register();
-                let to = Operand::Register(register);
-                self.steps.push(Step::Run { op: BlockOp::Copy, args, to });
+                self.copy(from, Operand::Register(register));
                 register
             }
         };
+        let register = self.frame.register(register).place;
         self.steps.push(Step::Scatter { register, sink: s });
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! Sums of blocks are in [`super::sums`], copies in [`super::copy`].
 
-use super::simd::{Lanes, dispatch, load, store};
+use super::isa::Isa;
+use super::simd::{Lanes, load, store};
 
 /// An operand of a block instruction. Element (row r, lane l) is
 #[derive(Clone, Copy, Debug)]
@@ -37,16 +38,20 @@ impl Arg {
         }
     }
 
-    /// Where row `r` starts, and whether it goes along the lanes (else one number for all of them).
-    #[inline(always)]
-    pub(super) unsafe fn row(&self, r: usize) -> (*const f32, bool) {
-        unsafe {
-            match self {
-                Arg::Map(p, pitch) => (p.add(r * pitch), true),
-                Arg::Lane(p) => (*p, true),
-                Arg::Row(p, stride) => (p.add(r * stride), false),
-                Arg::Scalar(x) => (x as *const f32, false),
-            }
+    /// How it goes over a block.
+    fn going(&self) -> Going {
+        match self {
+            Arg::Map(_, pitch) => (*pitch, true),
+            Arg::Lane(_) => (0, true),
+            Arg::Row(_, stride) => (*stride, false),
+            Arg::Scalar(_) => (0, false),
+        }
+    }
+
+    fn start(&self) -> *const f32 {
+        match self {
+            Arg::Map(p, _) | Arg::Lane(p) | Arg::Row(p, _) => *p,
+            Arg::Scalar(x) => x,
         }
     }
 
@@ -120,54 +125,40 @@ instructions! {
     LessMul 3 (a, b, c) a.less(b) * c;
 }
 
-/// An operand of the fast path: what is held in registers over the rows, and what one vector of a row is. `n`
-/// lanes of a vector are read.
-trait Source<L: Lanes>: std::marker::Copy {
-    type Held<const V: usize>: std::marker::Copy;
-    unsafe fn hold<const V: usize>(self, lane: usize, n: usize) -> Self::Held<V>;
-    unsafe fn at<const V: usize>(self, held: &Self::Held<V>, at: [usize; 3], n: usize) -> L;
-}
-
-/// Read where it lies: [`Arg::Map`].
+/// An operand of the fast path. One that `STREAMS` is read where it lies; another is the same in every row, so it stays in
+/// registers: [`Arg::Lane`], or [`Arg::Scalar`] where it is not `along` the lanes.
 #[derive(Clone, Copy)]
-struct Stream(*const f32, usize);
-
-impl<L: Lanes> Source<L> for Stream {
-    type Held<const V: usize> = ();
-    #[inline(always)]
-    unsafe fn hold<const V: usize>(self, _: usize, _: usize) {}
-    #[inline(always)]
-    unsafe fn at<const V: usize>(self, _: &(), [r, lane, v]: [usize; 3], n: usize) -> L {
-        unsafe { load(self.0.add(r * self.1 + lane + v * L::N), n) }
-    }
-}
-
-/// The same in every row, so it stays in registers: [`Arg::Lane`], or [`Arg::Scalar`] where it is not
-/// `along` the lanes.
-#[derive(Clone, Copy)]
-struct Fixed {
+struct Source<const STREAMS: bool> {
     p: *const f32,
+    step: usize,
     along: bool,
 }
 
-impl<L: Lanes> Source<L> for Fixed {
-    type Held<const V: usize> = [L; V];
+impl<const STREAMS: bool> Source<STREAMS> {
+    /// What is held in registers over the rows: `V` vectors from `lane` on, of each its first `n` lanes.
     #[inline(always)]
-    unsafe fn hold<const V: usize>(self, lane: usize, n: usize) -> [L; V] {
+    unsafe fn hold<L: Lanes, const V: usize>(self, lane: usize, n: usize) -> [L; V] {
         unsafe {
             let mut held = [L::splat(0.0); V];
-            for (v, held) in held.iter_mut().enumerate() {
-                *held = match self.along {
-                    true => load(self.p.add(lane + v * L::N), n),
-                    false => L::splat(*self.p),
-                };
+            if !STREAMS {
+                for (v, held) in held.iter_mut().enumerate() {
+                    *held = match self.along {
+                        true => load(self.p.add(lane + v * L::N), n),
+                        false => L::splat(*self.p),
+                    };
+                }
             }
             held
         }
     }
+
+    /// Vector `v` of row `r`.
     #[inline(always)]
-    unsafe fn at<const V: usize>(self, held: &[L; V], [_, _, v]: [usize; 3], _: usize) -> L {
-        held[v]
+    unsafe fn at<L: Lanes>(self, held: &[L], [r, lane, v]: [usize; 3], n: usize) -> L {
+        match STREAMS {
+            true => unsafe { load(self.p.add(r * self.step + lane + v * L::N), n) },
+            false => held[v],
+        }
     }
 }
 
@@ -176,25 +167,25 @@ impl<L: Lanes> Source<L> for Fixed {
 unsafe fn columns<
     L: Lanes,
     I: Instruction,
-    A: Source<L>,
-    B: Source<L>,
-    C: Source<L>,
+    const A: bool,
+    const B: bool,
+    const C: bool,
     const V: usize,
 >(
     dst: *mut f32,
     pitch: usize,
-    (a, b, c): (A, B, C),
+    (a, b, c): (Source<A>, Source<B>, Source<C>),
     rows: usize,
     lane: usize,
     n: usize,
 ) {
     unsafe {
-        let (ha, hb, hc) = (a.hold::<V>(lane, n), b.hold::<V>(lane, n), c.hold::<V>(lane, n));
+        let ha = a.hold::<L, V>(lane, n);
+        let (hb, hc) = (b.hold::<L, V>(lane, n), c.hold::<L, V>(lane, n));
         for r in 0..rows {
             for v in 0..V {
                 let at = [r, lane, v];
-                let (x, y) = (a.at::<V>(&ha, at, n), b.at::<V>(&hb, at, n));
-                let z = I::value(x, y, c.at::<V>(&hc, at, n));
+                let z = I::value(a.at(&ha, at, n), b.at(&hb, at, n), c.at(&hc, at, n));
                 let to = dst.add(r * pitch + lane + v * L::N);
                 store(z, to, n);
             }
@@ -202,15 +193,18 @@ unsafe fn columns<
     }
 }
 
-/// A block in columns of four vectors, of two, of one; the last vector is cut off where the lanes end.
+/// A block in columns of four vectors, of two, of one; the last vector is cut off where the lanes end. Operands that
+/// stream are told by `A`, `B` and `C`.
 #[inline(always)]
-unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: Source<L>>(
+unsafe fn in_columns<L: Lanes, I: Instruction, const A: bool, const B: bool, const C: bool>(
+    form: &Form,
     dst: *mut f32,
-    pitch: usize,
-    args: (A, B, C),
+    args: [*const f32; 3],
     rows: usize,
     lanes: usize,
 ) {
+    let (a, b, c) = (form.source(args, 0), form.source(args, 1), form.source(args, 2));
+    let (args, pitch) = ((a, b, c), form.pitch);
     let mut lane = 0;
     unsafe {
         while lane + 4 * L::N <= lanes {
@@ -229,97 +223,20 @@ unsafe fn in_columns<L: Lanes, I: Instruction, A: Source<L>, B: Source<L>, C: So
     }
 }
 
-/// The operand as the fast path knows it; none for [`Arg::Row`]. All kinds are a pointer and a number, so that
-/// none goes through memory on its way into a register: a load of what two shorter stores have just written
-/// waits for both.
-#[derive(Clone, Copy)]
-struct Known {
-    p: *const f32,
-    pitch: usize,
-    streams: bool,
-}
-
-#[inline(always)]
-fn known(arg: &Arg) -> Option<Known> {
-    let (p, pitch, streams) = match arg {
-        Arg::Map(p, pitch) => (*p, *pitch, true),
-        Arg::Lane(p) => (*p, 1, false),
-        Arg::Scalar(x) => (x as *const f32, 0, false),
-        Arg::Row(..) => return None,
-    };
-    Some(Known { p, pitch, streams })
-}
-
-/// `$body` compiled for either kind of `$x`.
-macro_rules! either {
-    ($x:ident, $body:expr) => {
-        if $x.streams {
-            let $x = Stream($x.p, $x.pitch);
-            $body
-        } else {
-            let $x = Fixed { p: $x.p, along: $x.pitch == 1 };
-            $body
-        }
-    };
-}
-
-/// Two operands; says whether it knows them.
-#[inline(always)]
-unsafe fn two<L: Lanes, I: Instruction>(
-    dst: *mut f32,
-    pitch: usize,
-    args: &[Arg; 3],
-    rows: usize,
-    lanes: usize,
-) -> bool {
-    let (Some(a), Some(b)) = (known(&args[0]), known(&args[1])) else { return false };
-    let none = Fixed { p: &0.0, along: false };
-    either!(
-        a,
-        either!(b, unsafe { in_columns::<L, I, _, _, _>(dst, pitch, (a, b, none), rows, lanes) })
-    );
-    true
-}
-
-/// Three operands, as [`two`].
-#[inline(always)]
-unsafe fn three<L: Lanes, I: Instruction>(
-    dst: *mut f32,
-    pitch: usize,
-    args: &[Arg; 3],
-    rows: usize,
-    lanes: usize,
-) -> bool {
-    let [a, b, c] = args;
-    let (Some(a), Some(b), Some(c)) = (known(a), known(b), known(c)) else { return false };
-    either!(
-        a,
-        either!(
-            b,
-            either!(c, unsafe { in_columns::<L, I, _, _, _>(dst, pitch, (a, b, c), rows, lanes) })
-        )
-    );
-    true
-}
-
-/// Any operands, row by row, the last vector of a row cut off where the lanes end. Of the operands the first
-/// `inputs` are read.
+/// Any operands, row by row, the last vector of a row cut off where the lanes end.
 #[inline(always)]
 unsafe fn in_rows<L: Lanes, I: Instruction>(
+    form: &Form,
     dst: *mut f32,
-    pitch: usize,
-    args: &[Arg; 3],
-    inputs: usize,
+    args: [*const f32; 3],
     rows: usize,
     lanes: usize,
 ) {
-    let none = Arg::Scalar(0.0);
-    let read = |k: usize| if k < inputs { &args[k] } else { &none };
-    let (a, b, c) = (read(0), read(1), read(2));
     for r in 0..rows {
         unsafe {
-            let (a, b, c) = (a.row(r), b.row(r), c.row(r));
-            let dst = dst.add(r * pitch);
+            let row = |k: usize| (args[k].add(r * form.steps[k]), form.along[k]);
+            let (a, b, c) = (row(0), row(1), row(2));
+            let dst = dst.add(r * form.pitch);
             let mut l = 0;
             while l + L::N <= lanes {
                 let z = I::value(whole::<L>(a, l), whole::<L>(b, l), whole::<L>(c, l));
@@ -347,59 +264,171 @@ pub(super) unsafe fn part<L: Lanes>((p, along): (*const f32, bool), lane: usize,
     unsafe { if along { L::load_n(p.add(lane), n) } else { L::splat(*p) } }
 }
 
-/// The instruction's loop: in columns of whole vectors where that is worth a loop of its own, else in rows.
-#[inline(always)]
-unsafe fn block<L: Lanes>(
+type Loop = unsafe fn(&Form, *mut f32, [*const f32; 3], usize, usize);
+
+/// An instruction made ready for blocks of one form: which loop runs it is known before the first number is. Small blocks
+/// take as long as finding that out.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    run: Loop,
+    /// From one row to the next: of the result, and of each operand.
+    pitch: usize,
+    steps: [usize; 3],
+    /// Whether an operand goes along the lanes.
+    along: [bool; 3],
+    /// Maps without gaps are one long row.
+    flat: bool,
+}
+
+/// How an operand goes over a block: from one row to the next, and whether it goes along the lanes.
+pub type Going = (usize, bool);
+
+impl Form {
+    /// For results `pitch` apart; blocks of more than one row are `lanes` wide. Operands beyond [`BlockOp::inputs`] are not
+    /// looked at.
+    pub fn new(isa: Isa, op: BlockOp, pitch: usize, args: [Going; 3], lanes: usize) -> Self {
+        let inputs = op.inputs();
+        let mut args = args;
+        args[inputs..].fill((0, false));
+        let flat = |&going: &Going| going == (lanes, true) || going == (0, false);
+        let flat = pitch == lanes && args.iter().all(flat);
+        // One number a row is neither read as it lies nor held.
+        let by_row = args.iter().any(|&(step, along)| step != 0 && !along);
+        let streams = args.map(|(step, along)| step != 0 && along);
+        let run = Self::find(isa, op, streams, by_row);
+        let (steps, along) = (args.map(|going| going.0), args.map(|going| going.1));
+        Self { run, pitch, steps, along, flat }
+    }
+
+    /// The loop: in columns of whole vectors where that is worth a loop of its own, else in rows.
+    fn find(isa: Isa, op: BlockOp, streams: [bool; 3], by_row: bool) -> Loop {
+        macro_rules! rows {
+            ($I:ident) => {
+                by_isa!(isa, rows, $I)
+            };
+        }
+        macro_rules! columns {
+            ($I:ident, $($a:literal $b:literal $c:pat => $third:literal),+) => {
+                match streams {
+                    _ if by_row => rows!($I),
+                    $([$a, $b, $c] => by_isa!(isa, columns, $I, $a, $b, $third),)+
+                }
+            };
+        }
+        macro_rules! two {
+            ($I:ident) => {
+                columns!($I, false false _ => false, false true _ => false,
+                    true false _ => false, true true _ => false)
+            };
+        }
+        macro_rules! three {
+            ($I:ident) => {
+                columns!($I, false false false => false, false true false => false,
+                    true false false => false, true true false => false,
+                    false false true => true, false true true => true,
+                    true false true => true, true true true => true)
+            };
+        }
+        match op {
+            BlockOp::Add => two!(Add),
+            BlockOp::Mul => two!(Mul),
+            BlockOp::Max => two!(Max),
+            BlockOp::Less => two!(Less),
+            BlockOp::Select => three!(Select),
+            BlockOp::MulAdd => three!(MulAdd),
+            BlockOp::AddAdd => three!(AddAdd),
+            BlockOp::AddMul => three!(AddMul),
+            BlockOp::MulMul => three!(MulMul),
+            BlockOp::LessMul => three!(LessMul),
+            BlockOp::Recip => rows!(Recip),
+            BlockOp::Exp => rows!(Exp),
+            BlockOp::Log => rows!(Log),
+            BlockOp::Sqrt => rows!(Sqrt),
+            BlockOp::Sin => rows!(Sin),
+            BlockOp::Tanh => rows!(Tanh),
+            BlockOp::Erf => rows!(Erf),
+            BlockOp::Copy => rows!(Copy),
+        }
+    }
+
+    /// The instruction on one block. `dst` may be one of the operands (same place, same pitch), but not overlap one
+    /// otherwise. A number's bits do not depend on how a block is cut into blocks.
+    ///
+    /// # Safety
+    /// The pointers reach as far as the form and the sizes say; those of operands that are not looked at lead to a number.
+    #[inline(always)]
+    pub unsafe fn run(&self, dst: *mut f32, args: [*const f32; 3], rows: usize, lanes: usize) {
+        let (rows, lanes) = if self.flat { (1, rows * lanes) } else { (rows, lanes) };
+        unsafe { (self.run)(self, dst, args, rows, lanes) }
+    }
+
+    #[inline(always)]
+    fn source<const STREAMS: bool>(&self, args: [*const f32; 3], k: usize) -> Source<STREAMS> {
+        Source { p: args[k], step: self.steps[k], along: self.along[k] }
+    }
+}
+
+/// The loops compiled for each instruction set.
+macro_rules! by_isa {
+    ($isa:ident, $which:ident, $I:ident $(, $streams:literal)*) => {
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => wide::$which::<$I $(, $streams)*> as Loop,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => narrow::$which::<$I $(, $streams)*> as Loop,
+            _ => plain::$which::<$I $(, $streams)*> as Loop,
+        }
+    };
+}
+use by_isa;
+
+macro_rules! compiled {
+    ($name:ident, $L:ty, $(#[$attribute:meta])*) => {
+        mod $name {
+            use super::*;
+
+            $(#[$attribute])*
+            pub unsafe fn columns<I: Instruction, const A: bool, const B: bool, const C: bool>(
+                form: &Form,
+                dst: *mut f32,
+                args: [*const f32; 3],
+                rows: usize,
+                lanes: usize,
+            ) {
+                unsafe { in_columns::<$L, I, A, B, C>(form, dst, args, rows, lanes) }
+            }
+
+            $(#[$attribute])*
+            pub unsafe fn rows<I: Instruction>(
+                form: &Form,
+                dst: *mut f32,
+                args: [*const f32; 3],
+                rows: usize,
+                lanes: usize,
+            ) {
+                unsafe { in_rows::<$L, I>(form, dst, args, rows, lanes) }
+            }
+        }
+    };
+}
+
+compiled!(wide, super::super::avx512::F32x16, #[cfg(target_arch = "x86_64")] #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]);
+compiled!(narrow, super::super::avx2::F32x8, #[cfg(target_arch = "x86_64")] #[target_feature(enable = "avx2,fma")]);
+compiled!(plain, super::super::portable::P8,);
+
+/// `dst[r * dst_pitch + l] = op(args)` for every row and lane: [`Form::run`] for a block of its own.
+///
+/// # Safety
+/// The pointers reach as far as the sizes say, and the processor has `isa`.
+pub unsafe fn pointwise(
+    isa: Isa,
     op: BlockOp,
     dst: *mut f32,
-    pitch: usize,
+    dst_pitch: usize,
     args: &[Arg; 3],
     rows: usize,
     lanes: usize,
 ) {
-    let inputs = op.inputs();
-    // Maps without gaps are one long row.
-    let flat = pitch == lanes && args[..inputs].iter().all(|arg| arg.is_flat(lanes));
-    let (rows, lanes) = if flat { (1, rows * lanes) } else { (rows, lanes) };
-    macro_rules! fast {
-        ($operands:ident, $I:ty) => {
-            if !$operands::<L, $I>(dst, pitch, args, rows, lanes) {
-                in_rows::<L, $I>(dst, pitch, args, inputs, rows, lanes)
-            }
-        };
-    }
-    macro_rules! slow {
-        ($I:ty) => {
-            in_rows::<L, $I>(dst, pitch, args, inputs, rows, lanes)
-        };
-    }
-    unsafe {
-        match op {
-            BlockOp::Add => fast!(two, Add),
-            BlockOp::Mul => fast!(two, Mul),
-            BlockOp::Max => fast!(two, Max),
-            BlockOp::Less => fast!(two, Less),
-            BlockOp::Select => fast!(three, Select),
-            BlockOp::MulAdd => fast!(three, MulAdd),
-            BlockOp::AddAdd => fast!(three, AddAdd),
-            BlockOp::AddMul => fast!(three, AddMul),
-            BlockOp::MulMul => fast!(three, MulMul),
-            BlockOp::LessMul => fast!(three, LessMul),
-            BlockOp::Recip => slow!(Recip),
-            BlockOp::Exp => slow!(Exp),
-            BlockOp::Log => slow!(Log),
-            BlockOp::Sqrt => slow!(Sqrt),
-            BlockOp::Sin => slow!(Sin),
-            BlockOp::Tanh => slow!(Tanh),
-            BlockOp::Erf => slow!(Erf),
-            BlockOp::Copy => slow!(Copy),
-        }
-    }
-}
-
-dispatch! {
-    /// `dst[r * dst_pitch + l] = op(args)` for every row and lane. `dst` may be one of the operands
-    /// (same place, same pitch), but not overlap one otherwise. Operands beyond [`BlockOp::inputs`] are not read.
-    /// A number's bits do not depend on how a block is cut into blocks.
-    pub fn pointwise(op: BlockOp, dst: *mut f32, dst_pitch: usize, args: &[Arg; 3], rows: usize, lanes: usize) = block;
+    let form = Form::new(isa, op, dst_pitch, args.each_ref().map(Arg::going), lanes);
+    unsafe { form.run(dst, args.each_ref().map(Arg::start), rows, lanes) }
 }

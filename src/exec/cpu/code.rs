@@ -4,9 +4,11 @@ use super::choose::{self, AxisChoice, Pool};
 use super::conv::{self, ConvGeo, ConvPlan};
 use super::isa::Isa;
 use super::matmul;
+use super::small::Small;
 use super::sums;
-use super::sweep::{Pointers, SweepCode};
+use super::sweep::SweepCode;
 use super::table::{At, Table};
+use super::visit::Pointers;
 use crate::op::Side;
 use crate::plan::kernel::{Choice, Conv, Kernel, Kind, MatMul, Places};
 use crate::random::uniform24;
@@ -54,6 +56,8 @@ pub struct Product {
     b: (At, isize, isize),
     c: (At, isize),
     accumulate: bool,
+    /// Set where all of it is one block.
+    small: Option<Small>,
 }
 
 impl Code {
@@ -66,8 +70,8 @@ impl Code {
         shapes: &mut ConvPlans,
     ) -> Self {
         let work = match &kernel.kind {
-            Kind::Sweep(sweep) => Work::Sweep(SweepCode::new(sweep, table)),
-            Kind::MatMul(product) => Work::MatMul(Product::new(product, table)),
+            Kind::Sweep(sweep) => Work::Sweep(SweepCode::new(isa, sweep, table)),
+            Kind::MatMul(product) => Work::MatMul(Product::new(isa, product, table)),
             Kind::Conv(conv) => convolution(isa, conv, table, shapes),
             Kind::Choose(c) => {
                 let (data, to) = (table.at(&c.data), table.at(&c.to));
@@ -418,14 +422,19 @@ fn convolution(isa: Isa, conv: &Conv, table: &Table, shapes: &mut ConvPlans) -> 
 }
 
 impl Product {
-    fn new(p: &MatMul, table: &Table) -> Self {
+    fn new(isa: Isa, p: &MatMul, table: &Table) -> Self {
         let lead = p.batch.len();
         let axes = |view: &crate::plan::View| (view.strides[lead], view.strides[lead + 1]);
-        let batch = (0..lead)
+        let batch: Vec<(usize, [isize; 3])> = (0..lead)
             .map(|k| (p.batch[k], [p.a.strides[k], p.b.strides[k], p.c.strides[k]]))
             .filter(|&(size, _)| size > 1)
             .collect();
         let ((ra, ca), (rb, cb), (rc, _)) = (axes(&p.a), axes(&p.b), axes(&p.c));
+        // A single column has ways of its own.
+        let small = (batch.is_empty() && p.n > 1).then(|| {
+            let (a, b) = ((ra as usize, ca as usize), (rb as usize, cb as usize));
+            Small::new(isa, [p.m, p.n, p.k], a, b, rc as usize, p.accumulate)
+        });
         Self {
             batch,
             m: p.m,
@@ -435,6 +444,7 @@ impl Product {
             b: (table.at(&p.b), rb, cb),
             c: (table.at(&p.c), rc),
             accumulate: p.accumulate,
+            small: small.flatten(),
         }
     }
 
@@ -455,6 +465,9 @@ impl Product {
         unsafe {
             let (a, b) = (table.pointer(&self.a.0, task), table.pointer(&self.b.0, task));
             let c = table.pointer(&self.c.0, task);
+            if let (Some(small), true) = (&self.small, to - from == self.m) {
+                return small.run(a, b, c, scratch);
+            }
             let units = (from, to);
             let (batches, (from, to)) = match self.batch.is_empty() {
                 true => ((0, 1), units),

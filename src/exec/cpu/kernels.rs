@@ -105,26 +105,31 @@ pub fn row_block(total: usize, most: usize) -> usize {
 /// `1 <= rows <= tile_height(n)`.
 #[inline(always)]
 pub unsafe fn run(isa: Isa, rows: usize, tile: &Tile) {
-    debug_assert!((1..=isa.tile_width()).contains(&tile.n));
-    debug_assert!((1..=isa.tile_height(tile.n)).contains(&rows));
-    let vectors = tile.n.div_ceil(isa.lanes());
-    let cut = usize::from(!tile.n.is_multiple_of(isa.lanes()));
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => match vectors {
-                1 | 2 => TALL[vectors - 1][rows - 1][cut](tile),
-                3 => MIDDLE[0][rows - 1][cut](tile),
-                _ => WIDE[0][rows - 1][cut](tile),
-            },
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => NARROW[vectors - 1][rows - 1][cut](tile),
-            _ => PORTABLE[vectors - 1][rows - 1][cut](tile),
-        }
-    }
+    unsafe { compiled(isa, rows, tile.n)(tile) }
 }
 
-type Compiled = unsafe fn(&Tile);
+/// A tile's body; its place in the tile says the rest.
+pub type Compiled = unsafe fn(&Tile);
+
+/// What [`run`] calls for `rows` rows and `n` columns.
+#[inline(always)]
+pub fn compiled(isa: Isa, rows: usize, n: usize) -> Compiled {
+    debug_assert!((1..=isa.tile_width()).contains(&n));
+    debug_assert!((1..=isa.tile_height(n)).contains(&rows));
+    let vectors = n.div_ceil(isa.lanes());
+    let cut = usize::from(!n.is_multiple_of(isa.lanes()));
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => match vectors {
+            1 | 2 => TALL[vectors - 1][rows - 1][cut],
+            3 => MIDDLE[0][rows - 1][cut],
+            _ => WIDE[0][rows - 1][cut],
+        },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => NARROW[vectors - 1][rows - 1][cut],
+        _ => PORTABLE[vectors - 1][rows - 1][cut],
+    }
+}
 
 /// The tile's body for `R` rows and `V` vectors, the last one only partly used if `CUT`.
 #[inline(always)]

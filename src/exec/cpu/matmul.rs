@@ -9,11 +9,12 @@ use super::copy::gather;
 use super::isa::Isa;
 use super::kernels::{self, ROWS, Run, Tile, Walk, column_block, row_block};
 use super::simd::{Lanes, dispatch};
+use super::small::Small;
 
 /// Longest chain along k: 256 x 64 numbers of B are 64 KB, read from the second cache without loss.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 /// Rows of A that are copied together: 512 x 256 numbers, a quarter of the second cache.
-const HEIGHT: usize = 512;
+pub(super) const HEIGHT: usize = 512;
 /// Columns of B that are copied together, row by row, so that each page of B is opened once.
 const WIDTH: usize = 512;
 /// Rows further apart than this share too few cache sets, and each lies on its own page: a large product copies them.
@@ -84,10 +85,10 @@ pub unsafe fn matmul(
 
 /// An operand: element (r, s) at `p[r * row + s * step]`.
 #[derive(Clone, Copy)]
-struct Side {
-    p: *const f32,
-    row: usize,
-    step: usize,
+pub(super) struct Side {
+    pub(super) p: *const f32,
+    pub(super) row: usize,
+    pub(super) step: usize,
 }
 
 impl Side {
@@ -97,31 +98,10 @@ impl Side {
     }
 }
 
-/// A product that is one block: nothing to divide. The twelve products of a small network's step are as long as this
-/// arithmetic on sizes.
+/// Whether B, of this distance of rows and of columns, is worth a copy.
 #[inline(always)]
-unsafe fn one_block(
-    isa: Isa,
-    [m, n, k]: [usize; 3],
-    [a, mut b]: [Side; 2],
-    c: *mut f32,
-    ldc: usize,
-    accumulate: bool,
-    scratch: *mut f32,
-) {
-    unsafe {
-        if copies(b, m) {
-            pack(isa, scratch, b, k, n, column_block(isa, n));
-            b = Side { p: scratch, row: whole(isa, n), step: 1 };
-        }
-        tiles(isa, [m, n, k], a, b, c, ldc, accumulate);
-    }
-}
-
-/// Whether B is worth a copy.
-#[inline(always)]
-fn copies(b: Side, m: usize) -> bool {
-    b.step != 1 || (b.row >= FAR && m >= 4 * FEW)
+pub(super) fn copies((row, step): (usize, usize), m: usize) -> bool {
+    step != 1 || (row >= FAR && m >= 4 * FEW)
 }
 
 /// The product in blocks of rows, depth and columns, operands copied where that pays.
@@ -134,14 +114,15 @@ unsafe fn blocks(
     accumulate: bool,
     scratch: *mut f32,
 ) {
-    if n <= isa.tile_width() && m <= HEIGHT && (1..=DEPTH).contains(&k) {
-        return unsafe { one_block(isa, [m, n, k], [a, b], c, ldc, accumulate, scratch) };
+    let (rows_a, rows_b) = ((a.row, a.step), (b.row, b.step));
+    if let Some(small) = Small::new(isa, [m, n, k], rows_a, rows_b, ldc, accumulate) {
+        return unsafe { small.run(a.p, b.p, c, scratch) };
     }
     let width = column_block(isa, n);
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1);
     // A transposed A is read number by number from as many cache lines, once per column of tiles.
     let copy_a = n > width && m >= FEW && (a.step != 1 || a.row >= FAR);
-    let copy_b = copies(b, m);
+    let copy_b = copies(rows_b, m);
     let group = (WIDTH / width).max(1) * width;
     let mut add = accumulate;
     for top in (0..m).step_by(HEIGHT) {
@@ -186,12 +167,19 @@ unsafe fn blocks(
 
 /// Floats from one row of a panel to the next: whole vectors, so that none lies across two lines of the cache.
 #[inline(always)]
-fn whole(isa: Isa, columns: usize) -> usize {
+pub(super) fn whole(isa: Isa, columns: usize) -> usize {
     columns.next_multiple_of(isa.lanes())
 }
 
 /// B in panels of `width` columns, whole vectors. Row by row where rows are contiguous.
-unsafe fn pack(isa: Isa, packed: *mut f32, b: Side, long: usize, columns: usize, width: usize) {
+pub(super) unsafe fn pack(
+    isa: Isa,
+    packed: *mut f32,
+    b: Side,
+    long: usize,
+    columns: usize,
+    width: usize,
+) {
     let (row, step) = (b.row as isize, b.step as isize);
     // Sixteen rows at a time: as many as a transpose takes, few enough pages.
     let height = if b.step == 1 { 1 } else { 16 };

@@ -1,6 +1,6 @@
 //! The `cpu` executor: workers that each run whole segments for their own tasks.
 //!
-//! `run.rs` is the idea, `code.rs` and `sweep.rs` turn a plan's kernels into calls, the rest is kernels
+//! `run.rs` is the idea, `code.rs` and `sweep.rs` turn a plan's kernels into calls, `visit.rs` runs sweeps, the rest is kernels
 //! on a small SIMD trait (`simd.rs`) with three instances chosen at run time.
 
 // Kernels take pointers, pitches and sizes; a struct for each would be read once and filled everywhere.
@@ -25,12 +25,14 @@ pub mod portable;
 mod profile;
 mod run;
 pub mod simd;
+mod small;
 mod storage;
 pub mod sums;
 mod sweep;
 mod table;
 mod thin;
 mod tiles;
+mod visit;
 
 pub use profile::Share;
 pub use run::Cpu;

@@ -11,9 +11,10 @@ use super::code::{Code, Scratch, stretch};
 use super::isa::Isa;
 use super::pool::{Barrier, Parts, Pool};
 use super::storage::Floats;
-use super::sums::add_parts;
-use super::sweep::{BLOCK, Pointers};
+use super::sums::{add_parts, add_terms};
+use super::sweep::BLOCK;
 use super::table::Table;
+use super::visit::Pointers;
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program};
 use crate::plan::{BufferId, Memory, Passes, Place, Plan, Segment};
@@ -111,7 +112,7 @@ impl Ready {
                 let at_once = if segment.tasks == 1 { kernel.tasks } else { 1 };
                 codes.push(Code::new(isa, kernel, &table, at_once, &mut shapes));
             }
-            let sums_len = segment.task_sums.iter().map(|sum| plan.buffers[sum.from].len).sum();
+            let sums_len = segment.task_sums.iter().map(|sum| plan.buffers[sum.to].len).sum();
             sums.push((CHUNKS.min(segment.tasks), sums_len));
         }
         let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
@@ -314,7 +315,7 @@ impl Cpu {
         // Each worker combines a stretch of every sum, chunk after chunk.
         let mut at = 0;
         for sum in &segment.task_sums {
-            let len = self.plan.buffers[sum.from].len;
+            let len = self.plan.buffers[sum.to].len;
             let (from, to) = stretch(len, number, workers);
             unsafe {
                 let (into, sums) =
@@ -338,15 +339,19 @@ impl Cpu {
     ) {
         let mut into = running.sums.start().wrapping_add(chunk * running.sums_len);
         for sum in &segment.task_sums {
-            let buffer = &self.plan.buffers[sum.from];
-            let start = match buffer.place {
-                Place::Worker { .. } => 0,
-                _ => task * buffer.len,
+            let len = self.plan.buffers[sum.to].len;
+            let (from, to) = stretch(len, piece, pieces);
+            let term = |term: BufferId| {
+                let start = match self.plan.buffers[term].place {
+                    Place::Worker { .. } => 0,
+                    _ => task * len,
+                };
+                table.base(term).wrapping_add(start + from).cast_const()
             };
-            let (from, to) = stretch(buffer.len, piece, pieces);
-            let source = table.base(sum.from).wrapping_add(start + from);
-            unsafe { accumulate(into.wrapping_add(from), source, to - from, first) };
-            into = into.wrapping_add(buffer.len);
+            let second = sum.from.get(1).map_or(std::ptr::null(), |&second| term(second));
+            let at = into.wrapping_add(from);
+            unsafe { add_terms(self.isa, at, term(sum.from[0]), second, to - from, !first) };
+            into = into.wrapping_add(len);
         }
     }
 
@@ -406,20 +411,6 @@ impl Cpu {
         assert!(stays, "only what outlives a run is read");
         // Safety: the buffer's storage, and no run is going on while `self` is borrowed.
         unsafe { std::slice::from_raw_parts(self.start(buffer), b.len * b.tasks) }
-    }
-}
-
-/// to (+)= from, flat.
-// Not `add_parts`: many of these are so short that a call by instruction set would show.
-unsafe fn accumulate(to: *mut f32, from: *const f32, len: usize, first: bool) {
-    unsafe {
-        let from = std::slice::from_raw_parts(from, len);
-        let to = std::slice::from_raw_parts_mut(to, len);
-        if first {
-            to.copy_from_slice(from);
-        } else {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-        }
     }
 }
 

@@ -296,7 +296,44 @@ unsafe fn all_parts<L: Lanes>(
     }
 }
 
+#[inline(always)]
+unsafe fn one_or_two<L: Lanes>(to: *mut f32, a: *const f32, b: *const f32, len: usize, add: bool) {
+    let mut at = 0;
+    unsafe {
+        while at + L::N <= len {
+            terms::<L>(to, a, b, at, L::N, add);
+            at += L::N;
+        }
+        if at < len {
+            terms::<L>(to, a, b, at, len - at, add);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn terms<L: Lanes>(
+    to: *mut f32,
+    a: *const f32,
+    b: *const f32,
+    at: usize,
+    n: usize,
+    add: bool,
+) {
+    unsafe {
+        let mut sum: L = load(a.add(at), n);
+        if !b.is_null() {
+            sum = sum + load::<L>(b.add(at), n);
+        }
+        if add {
+            sum = load::<L>(to.add(at), n) + sum;
+        }
+        store(sum, to.add(at), n);
+    }
+}
+
 dispatch! {
+    /// `to[len]` (+)= a + b, or a alone where b is null.
+    pub fn add_terms(to: *mut f32, a: *const f32, b: *const f32, len: usize, add: bool) = one_or_two;
     /// `to[len]` (+)= Σ of `from[part * pitch..][..len]`, part after part.
     pub fn add_parts(to: *mut f32, from: *const f32, pitch: usize, parts: usize, len: usize, add: bool) = all_parts;
     /// `acc[l] += sum over rows of a * b`, for every lane.

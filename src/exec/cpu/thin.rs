@@ -101,6 +101,7 @@ unsafe fn map_columns<L: Lanes, const V: usize>(
     w: *const f32,
     g: &Glimpse,
     to: *mut f32,
+    pitch: usize,
     n: usize,
     add: bool,
 ) {
@@ -108,11 +109,11 @@ unsafe fn map_columns<L: Lanes, const V: usize>(
         let taps = taps::<L, V>(w, g.channels, n);
         let mut x = 0;
         while x + 4 <= g.pixels {
-            some_pixels::<L, V, 4>(frame, &taps, x, to, g.lanes, n, add);
+            some_pixels::<L, V, 4>(frame, &taps, x, to, pitch, n, add);
             x += 4;
         }
         while x < g.pixels {
-            some_pixels::<L, V, 1>(frame, &taps, x, to, g.lanes, n, add);
+            some_pixels::<L, V, 1>(frame, &taps, x, to, pitch, n, add);
             x += 1;
         }
     }
@@ -199,14 +200,28 @@ macro_rules! each_column {
 }
 
 #[inline(always)]
-unsafe fn map_body<L: Lanes>(g: Glimpse, window: *const f32, to: *mut f32, add: bool) {
+unsafe fn map_body<L: Lanes>(
+    g: Glimpse,
+    window: *const f32,
+    to: *mut f32,
+    pitch: usize,
+    add: bool,
+) {
     unsafe {
         let frame = frame::<L>(&g);
         each_column!(
             L,
             g.lanes,
-            |lane, n| map_columns::<L, 2>(&frame, window.add(lane), &g, to.add(lane), n, add),
-            map_columns::<L, 1>(&frame, window.add(lane), &g, to.add(lane), n, add)
+            |lane, n| map_columns::<L, 2>(
+                &frame,
+                window.add(lane),
+                &g,
+                to.add(lane),
+                pitch,
+                n,
+                add
+            ),
+            map_columns::<L, 1>(&frame, window.add(lane), &g, to.add(lane), pitch, n, add)
         );
     }
 }
@@ -225,8 +240,8 @@ unsafe fn sum_body<L: Lanes>(g: Glimpse, map: *const f32, pitch: usize, to: *mut
 }
 
 dispatch! {
-    /// The stretch of the map, `to[pixels][lanes]` (+)= that of `window[9][channels]`.
-    pub fn map(g: Glimpse, window: *const f32, to: *mut f32, add: bool) = map_body;
+    /// The stretch of the map, `to[pixels][pitch]` (+)= that of `window[9][channels]`.
+    pub fn map(g: Glimpse, window: *const f32, to: *mut f32, pitch: usize, add: bool) = map_body;
     /// `to[9][channels]` += what the stretch, `map[pixels][pitch]`, gives to the gradient by the window.
     pub fn window_sum(g: Glimpse, map: *const f32, pitch: usize, to: *mut f32) = sum_body;
 }

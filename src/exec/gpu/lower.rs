@@ -84,11 +84,14 @@ pub fn launches(plan: &Plan, hardware: bool) -> Result<(Vec<Launch>, usize)> {
 }
 
 fn task_sum(plan: &Plan, sum: &TaskSum, map: &Map, launches: &mut Vec<Launch>) -> usize {
-    let from = &plan.buffers[sum.from];
+    let [term] = sum.from[..] else {
+        unreachable!("plans for all tasks at once add terms in kernels")
+    };
+    let from = &plan.buffers[term];
     let sums = Sums {
         kept: vec![from.len],
         summed: vec![from.tasks],
-        loads: vec![Strided { start: map.starts[sum.from], strides: vec![1, from.len as isize] }],
+        loads: vec![Strided { start: map.starts[term], strides: vec![1, from.len as isize] }],
         program: &[],
         sinks: vec![(Arg::Load(0), Strided { start: map.starts[sum.to], strides: vec![1, 0] })],
         accumulate: false,

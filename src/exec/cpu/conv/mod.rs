@@ -217,7 +217,7 @@ unsafe fn thin_output(
                 let size = [g.h, g.w];
                 let glimpse = Glimpse { picture, size, at, pixels, lanes: g.o, channels: g.o };
                 let to = y.wrapping_add(((image * g.oh + row) * g.ow + col) * g.o);
-                unsafe { thin::map(plan.isa, glimpse, w, to, accumulate) };
+                unsafe { thin::map(plan.isa, glimpse, w, to, g.o, accumulate) };
             }
         }
     }

@@ -32,6 +32,7 @@ mod sweep;
 mod table;
 mod thin;
 mod tiles;
+mod tree;
 mod visit;
 
 pub use profile::Share;

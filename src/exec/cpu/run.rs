@@ -2,7 +2,7 @@
 //!
 //! A per-task segment: workers take fixed chunks of tasks, run the whole segment for one task after
 //! the other in their own arena, and add what is summed over tasks into the chunk's own buffer. Chunks
-//! are combined in order at the end. Where few large tasks do not divide by the workers, the last of
+//! are combined as they are done (`tree.rs`). Where few large tasks do not divide by the workers, the last of
 //! them, and always a segment without tasks, all workers run in lockstep: small kernels are one
 //! worker's, large ones are cut into parts. The parts are the same when one worker runs them all, so
 //! no bit depends on how many workers there are.
@@ -11,9 +11,10 @@ use super::code::{Code, Scratch, stretch};
 use super::isa::Isa;
 use super::pool::{Barrier, Parts, Pool};
 use super::storage::Floats;
-use super::sums::{add_parts, add_terms};
+use super::sums::add_terms;
 use super::sweep::BLOCK;
 use super::table::Table;
+use super::tree::{Join, Tree};
 use super::visit::Pointers;
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program};
@@ -21,7 +22,6 @@ use crate::plan::{BufferId, Memory, Passes, Place, Plan, Segment};
 use crate::tape::{Tape, Var};
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// At most this many chunks of tasks, each with its own sums: enough to share evenly, few enough to
 /// combine quickly (8 to 16 measured equal).
@@ -67,10 +67,9 @@ unsafe impl Send for Worker {}
 
 /// A segment's own state.
 struct Running {
-    chunks: usize,
+    tree: Tree,
     /// The last so many chunks, of one large task each, are run in lockstep.
     lockstep: usize,
-    next: AtomicUsize,
     /// Sums of each chunk, sum after sum.
     sums: Floats,
     sums_len: usize,
@@ -205,7 +204,7 @@ impl Cpu {
             let large = flops >= LOCKSTEP * kernels.len() as u64;
             let lockstep = if chunks == segment.tasks && large { chunks % threads } else { 0 };
             let sums = Floats::new(chunks * sums_len);
-            Running { chunks, lockstep, next: AtomicUsize::new(0), sums, sums_len }
+            Running { tree: Tree::new(chunks), lockstep, sums, sums_len }
         };
         let segments = plan.segments.iter().enumerate().map(running).collect();
         let (mut tables, mut workers) = (Vec::new(), Vec::new());
@@ -282,47 +281,35 @@ impl Cpu {
     ) {
         let codes = &self.codes[segment.kernels.clone()];
         let table = &self.tables[number];
-        let alone = running.chunks - running.lockstep;
-        loop {
-            let chunk = running.next.fetch_add(1, Ordering::Relaxed);
-            if chunk >= alone {
-                break;
-            }
-            let (from, to) = stretch(segment.tasks, chunk, running.chunks);
-            let tasks = from..to;
-            for task in tasks.clone() {
+        let chunks = running.tree.chunks();
+        let alone = chunks - running.lockstep;
+        let scratch = &mut worker.scratch;
+        self.parts.share(worker.turn, number, alone, |chunk| {
+            let (first, end) = tasks_of(chunk, chunks, segment.tasks);
+            for task in first..end {
                 for code in codes {
-                    unsafe { code.run_task(self.isa, table, task, &mut worker.scratch) };
+                    unsafe { code.run_task(self.isa, table, task, scratch) };
                 }
-                let first = task == tasks.start;
-                unsafe { self.keep_sums(segment, running, table, [chunk, task], first, 0, 1) };
+                let first = task == first;
+                unsafe { self.keep_sums(segment, running, table, [chunk, task], first, (0, 1)) };
             }
+            let join = |join| unsafe { self.join_sums(segment, running, join, (0, 1)) };
+            running.tree.bring(chunk, join);
+        });
+        worker.turn += 1;
+        if running.lockstep == 0 {
+            return;
         }
         self.barrier.wait();
-        if number == 0 {
-            running.next.store(0, Ordering::Relaxed);
-        }
-        let workers = self.pool.workers();
-        for task in alone..running.chunks {
+        let mine = (number, self.pool.workers());
+        for task in alone..chunks {
             unsafe {
                 self.lockstep(segment, task, worker, number);
                 self.barrier.wait();
-                let table = &self.tables[0];
-                self.keep_sums(segment, running, table, [task, task], true, number, workers);
+                self.keep_sums(segment, running, &self.tables[0], [task, task], true, mine);
+                running.tree.bring_next(task, |join| self.join_sums(segment, running, join, mine));
             }
             self.barrier.wait();
-        }
-        // Each worker combines a stretch of every sum, chunk after chunk.
-        let mut at = 0;
-        for sum in &segment.task_sums {
-            let len = self.plan.buffers[sum.to].len;
-            let (from, to) = stretch(len, number, workers);
-            unsafe {
-                let (into, sums) =
-                    (table.base(sum.to).add(from), running.sums.start().add(at + from));
-                add_parts(self.isa, into, sums, running.sums_len, running.chunks, to - from, false);
-            }
-            at += len;
         }
     }
 
@@ -334,8 +321,7 @@ impl Cpu {
         table: &Table,
         [chunk, task]: [usize; 2],
         first: bool,
-        piece: usize,
-        pieces: usize,
+        (piece, pieces): (usize, usize),
     ) {
         let mut into = running.sums.start().wrapping_add(chunk * running.sums_len);
         for sum in &segment.task_sums {
@@ -352,6 +338,30 @@ impl Cpu {
             let at = into.wrapping_add(from);
             unsafe { add_terms(self.isa, at, term(sum.from[0]), second, to - from, !first) };
             into = into.wrapping_add(len);
+        }
+    }
+
+    /// The same stretch of two chunks' sums added together: to the left one's, in the end to where the sums belong.
+    unsafe fn join_sums(
+        &self,
+        segment: &Segment,
+        running: &Running,
+        Join { left, right, last }: Join,
+        (piece, pieces): (usize, usize),
+    ) {
+        let mut at = 0;
+        for sum in &segment.task_sums {
+            let len = self.plan.buffers[sum.to].len;
+            let (from, to) = stretch(len, piece, pieces);
+            let [left, right] = [left, right].map(|chunk| {
+                running.sums.start().wrapping_add(chunk * running.sums_len + at + from)
+            });
+            let into = match last {
+                true => self.tables[0].base(sum.to).wrapping_add(from),
+                false => left,
+            };
+            unsafe { add_terms(self.isa, into, left, right, to - from, false) };
+            at += len;
         }
     }
 
@@ -414,6 +424,18 @@ impl Cpu {
     }
 }
 
+/// The tasks of a chunk: each half of the chunks has half of the tasks, longer chunks first, so that two workers have as
+/// much to do and the last pieces are small.
+fn tasks_of(chunk: usize, chunks: usize, tasks: usize) -> (usize, usize) {
+    if chunks == tasks {
+        return (chunk, chunk + 1);
+    }
+    let (half, of) = (chunk / (CHUNKS / 2), CHUNKS / 2);
+    let (start, end) = stretch(tasks, half, 2);
+    let (from, to) = stretch(end - start, chunk % of, of);
+    (start + from, start + to)
+}
+
 impl Program for Cpu {
     fn write(&mut self, slot: usize, values: &[f32]) {
         let Some(buffer) = self.plan.inputs[slot] else { return };
@@ -454,5 +476,22 @@ impl Program for Cpu {
 
     fn device(&self) -> String {
         format!("cpu, {} threads, {}", self.pool.workers(), self.isa.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_hold_every_task_once_and_halves_as_many() {
+        for tasks in 2..70 {
+            let chunks = CHUNKS.min(tasks);
+            let all: Vec<(usize, usize)> =
+                (0..chunks).map(|c| tasks_of(c, chunks, tasks)).collect();
+            assert_eq!((all[0].0, all[chunks - 1].1), (0, tasks));
+            assert!(all.windows(2).all(|pair| pair[0].1 == pair[1].0), "{tasks}: {all:?}");
+            assert!(chunks < CHUNKS || all[CHUNKS / 2].0 == tasks.div_ceil(2), "{tasks}: {all:?}");
+        }
     }
 }

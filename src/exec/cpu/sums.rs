@@ -1,8 +1,8 @@
 //! Sums over a block of `rows` x `lanes`: over its rows (one sum per lane: batch norm's statistics), over
 //! its lanes (one per row: softmax), over both. Each adds products a·b; with `b = Arg::Scalar(1.0)` it is
 //! a plain sum. Several chains run side by side because one addition must wait for the one before it.
-//! The order of additions depends on rows and lanes alone, so the bits do as well. And the sum of what the parts of
-//! a piece of work leave ([`add_parts`]).
+//! The order of additions depends on rows and lanes alone, so the bits do as well. And the sums of what is
+//! left by the parts of a piece of work ([`add_parts`]) and by a task ([`add_terms`]).
 
 use super::block::{Arg, part, whole};
 use super::simd::{Lanes, dispatch, load, store};

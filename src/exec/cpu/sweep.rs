@@ -19,7 +19,7 @@ use crate::plan::kernel::{self, Arg, Sweep, View};
 /// pooling, 2,048 equal).
 pub const BLOCK: usize = 1024;
 
-/// What a step reads: the number of its place (see [`SweepCode`]), and how it goes over a block.
+/// What a step reads: its place in [`SweepCode`], and how that goes over a block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reads {
     pub(super) place: usize,
@@ -112,7 +112,8 @@ pub(super) struct Seen {
     pub(super) before: [usize; 2],
 }
 
-/// Places, by number: the loads, the sinks, the numbers, the registers.
+/// A sweep made ready. What its steps read and write are *places*, counted through: the loads, the sinks, the numbers,
+/// the registers.
 #[derive(Clone, Debug)]
 pub struct SweepCode {
     pub(super) outer: Vec<usize>,
@@ -176,7 +177,7 @@ impl SweepCode {
         let over = |sink: &SinkCode| loads.iter().position(|load| start(load) == start(&sink.view));
         let over: Vec<Option<usize>> = sinks.iter().map(over).collect();
         let numbers = numbers(sweep);
-        // A block of which only the lanes' end is cut off is flat or one row.
+        // Blocks of several rows that are cut along the lanes: nothing is one long row.
         let flat_lanes = if lanes > block_lanes && block_rows > 1 { 0 } else { block_lanes };
         let frame = Frame {
             isa,

@@ -252,7 +252,7 @@ unsafe fn in_rows<L: Lanes, I: Instruction>(
     }
 }
 
-/// One vector of a row that [`Arg::row`] found.
+/// One vector of a row: of where it starts and whether it goes along the lanes.
 #[inline(always)]
 pub(super) unsafe fn whole<L: Lanes>((p, along): (*const f32, bool), lane: usize) -> L {
     unsafe { if along { L::load(p.add(lane)) } else { L::splat(*p) } }
@@ -284,8 +284,8 @@ pub struct Form {
 pub type Going = (usize, bool);
 
 impl Form {
-    /// For results `pitch` apart; blocks of more than one row are `lanes` wide. Operands beyond [`BlockOp::inputs`] are not
-    /// looked at.
+    /// For results whose rows are `pitch` apart; blocks of more than one row are `lanes` wide (0: of different widths).
+    /// Operands beyond [`BlockOp::inputs`] are not looked at.
     pub fn new(isa: Isa, op: BlockOp, pitch: usize, args: [Going; 3], lanes: usize) -> Self {
         let inputs = op.inputs();
         let mut args = args;

@@ -356,8 +356,7 @@ impl<'g> Lowering<'g> {
     /// A task-local value that fills a buffer: a strided view is copied.
     fn whole(&mut self, input: usize) -> BufferId {
         let (view, shape) = (self.view_of(input), self.shape(input));
-        let stored = self.shape(view.root).len() == shape.len() && view.is_contiguous(shape);
-        if stored && view.offset == 0 && self.is_local(view.root) {
+        if view.is_all(self.shape(view.root), shape) && self.is_local(view.root) {
             self.buffer(view.root)
         } else {
             let len = shape.len() / shape.tasks();

@@ -11,12 +11,11 @@
 
 use super::cut::Cut;
 use super::graph::Graph;
+use super::simplify::ADD;
 use super::views::ViewOf;
-use crate::op::{Op, Pointwise};
+use crate::op::Op;
 use crate::tape::Node;
 use std::collections::HashMap;
-
-const ADD: Op = Op::Pointwise(Pointwise::Add);
 
 /// Terms of a sum over tasks that are added in one visit of what has been summed so far.
 const TERMS: usize = 2;
@@ -60,11 +59,8 @@ pub fn terms_of_tasks(graph: &mut Graph, views: &[Option<ViewOf>], cut: &Cut) {
         let root = views[id].as_ref().map_or(id, |view| view.root);
         let made = matches!(graph.nodes[root].op, Op::Conv { .. } | Op::MatMul { .. } | Op::Sum(_));
         let shape = graph.nodes[id].shape;
-        let whole = views[id].as_ref().is_none_or(|view| {
-            view.offset == 0
-                && view.is_contiguous(shape)
-                && graph.nodes[root].shape.len() == shape.len()
-        });
+        let whole =
+            views[id].as_ref().is_none_or(|view| view.is_all(graph.nodes[root].shape, shape));
         made && whole && !cut.task_sum[root]
     };
     let of = |id: usize| {
@@ -90,13 +86,9 @@ struct Sums<'g> {
 
 impl<'g> Sums<'g> {
     fn of(graph: &'g Graph) -> Self {
-        let n = graph.nodes.len();
-        let mut readers = vec![0usize; n];
-        for node in &graph.nodes {
-            node.inputs.iter().for_each(|&input| readers[input] += 1);
-        }
+        let mut readers: Vec<usize> = graph.users().iter().map(Vec::len).collect();
         graph.outputs.iter().for_each(|&output| readers[output] += 1);
-        let mut inner = vec![false; n];
+        let mut inner = vec![false; graph.nodes.len()];
         for node in graph.nodes.iter().filter(|node| node.op == ADD) {
             for &input in &node.inputs {
                 inner[input] = graph.nodes[input].op == ADD && readers[input] == 1;

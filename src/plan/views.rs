@@ -24,6 +24,11 @@ impl ViewOf {
         Self { root, offset: 0, strides: shape.strides().map(|s| s as isize) }
     }
 
+    /// Whether a node of this shape is all of its root, in the root's order.
+    pub fn is_all(&self, root: Shape, shape: Shape) -> bool {
+        self.offset == 0 && root.len() == shape.len() && self.is_contiguous(shape)
+    }
+
     /// Whether the elements of one task stand in row-major order without gaps; the task axis may
     /// have any stride.
     pub fn is_contiguous_per_task(&self, shape: Shape) -> bool {

@@ -56,7 +56,7 @@ fn two_terms_of_a_sum_over_tasks_need_no_kernel() {
 }
 
 #[test]
-fn a_term_that_is_read_twice_stays() {
+fn a_term_may_be_read_twice() {
     check("twice", &SHAPES, |v| {
         let (q, r) = (v[2].matmul(v[3]), v[4].matmul(v[3]));
         vec![(q + r) + q, ((q + r) * r).sum(&[0])]

@@ -3,14 +3,13 @@
 use super::choose::{self, AxisChoice, Pool};
 use super::conv::{self, ConvGeo, ConvPlan};
 use super::isa::Isa;
-use super::matmul;
-use super::small::Small;
+use super::product::Product;
 use super::sums;
 use super::sweep::SweepCode;
 use super::table::{At, Table};
 use super::visit::Pointers;
 use crate::op::Side;
-use crate::plan::kernel::{Choice, Conv, Kernel, Kind, MatMul, Places};
+use crate::plan::kernel::{Choice, Conv, Kernel, Kind, Places};
 use crate::random::uniform24;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,19 +44,6 @@ pub enum Work {
     Pool { pool: Pool, images: usize, data: At, index: Option<At>, to: At },
     Axis { axis: AxisChoice, data: At, index: Option<At>, to: At },
     Random { seed: u32, stream: u32, step: At, len: usize, to: At },
-}
-
-pub struct Product {
-    batch: Vec<(usize, [isize; 3])>,
-    m: usize,
-    n: usize,
-    k: usize,
-    a: (At, isize, isize),
-    b: (At, isize, isize),
-    c: (At, isize),
-    accumulate: bool,
-    /// Set where all of it is one block.
-    small: Option<Small>,
 }
 
 impl Code {
@@ -379,7 +365,7 @@ impl Code {
     pub fn scratch(&self, isa: Isa) -> (usize, usize) {
         match &self.work {
             Work::Sweep(sweep) => (0, sweep.registers),
-            Work::MatMul(p) => (matmul::scratch_len(isa, p.m, p.n, p.k), 0),
+            Work::MatMul(p) => (p.scratch_len(isa), 0),
             Work::Conv { plan, .. } => (plan.packed_len() + plan.scratch_len(), 0),
             _ => (0, 0),
         }
@@ -419,86 +405,6 @@ fn convolution(isa: Isa, conv: &Conv, table: &Table, shapes: &mut ConvPlans) -> 
     let units = if conv.side == Side::Weight { plan.weight_tiles() } else { conv.images };
     let (a, b, to) = (table.at(&conv.a), table.at(&conv.b), table.at(&conv.to));
     Work::Conv { plan, side: conv.side, a, b, to, accumulate: conv.accumulate, units }
-}
-
-impl Product {
-    fn new(isa: Isa, p: &MatMul, table: &Table) -> Self {
-        let lead = p.batch.len();
-        let axes = |view: &crate::plan::View| (view.strides[lead], view.strides[lead + 1]);
-        let batch: Vec<(usize, [isize; 3])> = (0..lead)
-            .map(|k| (p.batch[k], [p.a.strides[k], p.b.strides[k], p.c.strides[k]]))
-            .filter(|&(size, _)| size > 1)
-            .collect();
-        let ((ra, ca), (rb, cb), (rc, _)) = (axes(&p.a), axes(&p.b), axes(&p.c));
-        // A single column has ways of its own.
-        let small = (batch.is_empty() && p.n > 1).then(|| {
-            let (a, b) = ((ra as usize, ca as usize), (rb as usize, cb as usize));
-            Small::new(isa, [p.m, p.n, p.k], a, b, rc as usize, p.accumulate)
-        });
-        Self {
-            batch,
-            m: p.m,
-            n: p.n,
-            k: p.k,
-            a: (table.at(&p.a), ra, ca),
-            b: (table.at(&p.b), rb, cb),
-            c: (table.at(&p.c), rc),
-            accumulate: p.accumulate,
-            small: small.flatten(),
-        }
-    }
-
-    /// What can be shared out: batches, or the rows of the only one.
-    fn units(&self) -> usize {
-        if self.batch.is_empty() { self.m } else { self.batch.iter().map(|b| b.0).product() }
-    }
-
-    /// Units `from..to`.
-    unsafe fn run(
-        &self,
-        isa: Isa,
-        table: &Table,
-        task: usize,
-        (from, to): (usize, usize),
-        scratch: *mut f32,
-    ) {
-        unsafe {
-            let (a, b) = (table.pointer(&self.a.0, task), table.pointer(&self.b.0, task));
-            let c = table.pointer(&self.c.0, task);
-            if let (Some(small), true) = (&self.small, to - from == self.m) {
-                return small.run(a, b, c, scratch);
-            }
-            let units = (from, to);
-            let (batches, (from, to)) = match self.batch.is_empty() {
-                true => ((0, 1), units),
-                false => (units, (0, self.m)),
-            };
-            for flat in batches.0..batches.1 {
-                let (mut left, mut offset) = (flat, [0isize; 3]);
-                for (size, strides) in self.batch.iter().rev() {
-                    let at = (left % size) as isize;
-                    left /= size;
-                    for k in 0..3 {
-                        offset[k] += at * strides[k];
-                    }
-                }
-                matmul::matmul(
-                    isa,
-                    to - from,
-                    self.n,
-                    self.k,
-                    a.offset(offset[0] + from as isize * self.a.1),
-                    (self.a.1 as usize, self.a.2 as usize),
-                    b.offset(offset[1]),
-                    (self.b.1 as usize, self.b.2 as usize),
-                    c.offset(offset[2] + from as isize * self.c.1),
-                    self.c.1 as usize,
-                    self.accumulate,
-                    scratch,
-                );
-            }
-        }
-    }
 }
 
 /// What one worker has for itself beside its arena.

@@ -8,8 +8,8 @@
 use super::copy::gather;
 use super::isa::Isa;
 use super::kernels::{self, ROWS, Run, Tile, Walk, column_block, row_block};
+use super::product::Small;
 use super::simd::{Lanes, dispatch};
-use super::small::Small;
 
 /// Longest chain along k: 256 x 64 numbers of B are 64 KB, read from the second cache without loss.
 pub(super) const DEPTH: usize = 256;

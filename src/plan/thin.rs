@@ -12,6 +12,8 @@ use crate::op::{ConvGeometry, Op, Side};
 use crate::shape::Shape;
 use crate::tape::Node;
 
+/// Pixels of the widest step from one place of the window to the next.
+const STEP: usize = 2;
 /// A block of a sweep has at least so many channels, so that a row of its pixels is short.
 const CHANNELS: usize = 16;
 /// Pointwise operations on a shared thin map that each task does again sooner than read what they leave.
@@ -140,7 +142,7 @@ pub fn add_thin(graph: &Graph, views: &[Option<ViewOf>], cut: &Cut, rides: &mut 
 fn is_thin(geometry: &ConvGeometry, [seen, made]: [usize; 2]) -> bool {
     let ConvGeometry { stride, dilation, groups, kernel, .. } = *geometry;
     kernel == [3, 3]
-        && stride == [1, 1]
+        && stride.iter().all(|step| *step <= STEP)
         && dilation == [1, 1]
         && groups == 1
         && seen == 1

@@ -14,20 +14,24 @@ fn thin_layer<'t>(x: Var<'t>, window: Var<'t>, how: Conv2d) -> Vec<Var<'t>> {
     vec![pooled, first, second]
 }
 
-/// Odd sizes, channels that fill no vector, rows of several blocks, windows that reach outside on unequal sides,
-/// windows of each task and shared ones.
+/// Odd sizes, channels that fill no vector, rows of several blocks, windows that reach outside on unequal sides
+/// or skip a pixel, windows of each task and shared ones.
 #[test]
 fn thin_convolutions_that_ride_in_sweeps() {
-    for (h, w, c, pad) in [
-        (5, 7, 19, [1; 4]),
-        (4, 3, 70, [1; 4]),
-        (2, 67, 16, [2, 1, 0, 2]),
-        (6, 5, 600, [0; 4]),
-        (5, 6, 33, [0, 2, 1, 0]),
+    for (h, w, c, pad, stride) in [
+        (5, 7, 19, [1; 4], [1, 1]),
+        (4, 3, 70, [1; 4], [1, 1]),
+        (2, 67, 16, [2, 1, 0, 2], [1, 1]),
+        (6, 5, 600, [0; 4], [1, 1]),
+        (5, 6, 33, [0, 2, 1, 0], [1, 1]),
+        (8, 9, 19, [1; 4], [2, 2]),
+        (5, 131, 16, [2, 1, 0, 2], [2, 2]),
+        (7, 13, 600, [0; 4], [1, 2]),
+        (9, 6, 33, [0, 2, 1, 0], [2, 1]),
     ] {
         let (x, window): (&[usize], &[usize]) = (&[3, 2, h, w, 1], &[1, 3, 3, 1, c]);
-        check(&format!("thin {h}×{w}→{c}"), &[x, window], |v| {
-            let how = Conv2d { pad, ..Conv2d::new(1, 0) };
+        check(&format!("thin {h}×{w}→{c} by {stride:?}"), &[x, window], |v| {
+            let how = Conv2d { pad, stride, ..Conv2d::new(1, 0) };
             let local = thin_layer(v[0], v[1].per_task(3), how);
             let one = v[0].slice(&[0; 5], [1, 2, h, w, 1]);
             // Pictures of one task, and a cotangent that depends on the picture.

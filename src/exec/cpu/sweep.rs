@@ -13,6 +13,8 @@ use super::assemble::Assembler;
 use super::block::{Form, Going};
 use super::isa::Isa;
 use super::table::{At, Table};
+use super::thin::Lens;
+use crate::op::ConvGeometry;
 use crate::plan::kernel::{self, Arg, Sweep, View};
 
 /// Floats of one register: 4 KiB, so that a handful stays in the first cache (512 was slower with
@@ -108,8 +110,7 @@ pub(super) struct Seen {
     pub(super) picture: At,
     /// The window, or the gradient by it: [9, channels].
     pub(super) window: At,
-    pub(super) size: [usize; 2],
-    pub(super) before: [usize; 2],
+    pub(super) lens: Lens,
 }
 
 /// A sweep made ready. What its steps read and write are *places*, counted through: the loads, the sinks, the numbers,
@@ -202,8 +203,8 @@ impl SweepCode {
         }
         let seen = |seen: &kernel::Seen, window: &View| {
             let (picture, window) = (table.at(&seen.picture), table.at(window));
-            let pad = seen.geometry.pad;
-            Seen { picture, window, size: seen.geometry.image, before: [pad[0], pad[2]] }
+            let ConvGeometry { image: size, pad, stride, .. } = seen.geometry;
+            Seen { picture, window, lens: Lens { size, before: [pad[0], pad[2]], stride } }
         };
         let thins = sweep.thins.iter().map(|thin| seen(&thin.seen, &thin.window));
         let sums = sweep.window_sums.iter().map(|sum| seen(&sum.seen, &sum.to));

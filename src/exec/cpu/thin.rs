@@ -1,53 +1,100 @@
-//! A thin convolution: one channel under a 3×3 window, for a stretch of an image row. Sweeps make maps with it where they
-//! are read (`plan/thin.rs`), convolutions of one channel store them.
+//! A thin convolution: one channel under a 3×3 window in steps of one pixel or two, for a stretch of an image row. Sweeps
+//! make maps with it where they are read (`plan/thin.rs`), convolutions of one channel store them.
 //!
 //! The three rows that the stretch sees are copied to a small frame of their own, zeros outside of the picture, so that
 //! the loops know no border. Lanes are the channels of the map: the window's nine vectors stay in registers, and what a
 //! pixel costs is nine multiply-adds a vector and the broadcasts for them.
 
 use super::simd::{Lanes, dispatch, load, store};
+use std::mem::MaybeUninit;
 
 /// Pixels of the longest stretch.
 pub const LONGEST: usize = 64;
+/// Pixels of the widest step from one place of the window to the next.
+pub const WIDEST: usize = 2;
 
 /// A stretch of an image row, and what it sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Glimpse {
     /// The picture, [rows, columns].
-    pub picture: *const f32,
-    pub size: [usize; 2],
+    picture: *const f32,
+    size: [usize; 2],
     /// Row and column that the first pixel's first tap sees; outside of the picture there are zeros.
-    pub at: [isize; 2],
-    pub pixels: usize,
-    pub lanes: usize,
+    at: [isize; 2],
+    /// Columns from what one pixel sees to what the next one sees: 1 or 2.
+    step: usize,
+    pixels: usize,
+    lanes: usize,
     /// Channels of the window: numbers from one tap to the next.
-    pub channels: usize,
+    channels: usize,
 }
 
-type Frame = [[f32; LONGEST + 2]; 3];
+/// How a thin window goes over pictures: their size, the zeros above and left of them, the steps down and across.
+#[derive(Clone, Copy, Debug)]
+pub struct Lens {
+    pub size: [usize; 2],
+    pub before: [usize; 2],
+    pub stride: [usize; 2],
+}
+
+impl Lens {
+    /// What `pixels` places of the map from row `y`, column `x` on see of picture `image`, for a window of `channels`
+    /// of which `lanes` are wanted.
+    pub fn glimpse(
+        &self,
+        pictures: *const f32,
+        image: usize,
+        [y, x]: [usize; 2],
+        pixels: usize,
+        [lanes, channels]: [usize; 2],
+    ) -> Glimpse {
+        let Lens { size, before, stride } = *self;
+        let picture = pictures.wrapping_add(image * size[0] * size[1]);
+        let at = [0, 1].map(|k| ([y, x][k] * stride[k]) as isize - before[k] as isize);
+        Glimpse { picture, size, at, step: stride[1], pixels, lanes, channels }
+    }
+}
+
+/// What a stretch sees of its three rows, one after the other; nothing behind their last columns.
+type Frame = [MaybeUninit<[f32; WIDTH]>; 3];
+/// The widest stretch's columns, in whole vectors.
+const WIDTH: usize = WIDEST * LONGEST + 16;
 
 /// What the stretch sees.
 #[inline(always)]
 unsafe fn frame<L: Lanes>(g: &Glimpse) -> Frame {
-    debug_assert!(g.pixels <= LONGEST);
-    let mut frame = [[0.0; LONGEST + 2]; 3];
+    debug_assert!((1..=LONGEST).contains(&g.pixels) && (1..=WIDEST).contains(&g.step));
+    let mut frame: Frame = [MaybeUninit::uninit(); 3];
     let [rows, cols] = g.size.map(|size| size as isize);
-    let (from, to) = (g.at[1].max(0), (g.at[1] + g.pixels as isize + 2).min(cols));
+    let width = (g.pixels - 1) * g.step + 3;
+    let (from, to) = (g.at[1].max(0), (g.at[1] + width as isize).min(cols));
     for (i, line) in frame.iter_mut().enumerate() {
+        let line = line.as_mut_ptr().cast::<f32>();
         let y = g.at[0] + i as isize;
-        if (0..rows).contains(&y) && from < to {
-            unsafe {
-                let source = g.picture.offset(y * cols + from);
-                let line = line.as_mut_ptr().offset(from - g.at[1]);
-                let count = (to - from) as usize;
-                for k in (0..count).step_by(L::N) {
-                    let n = L::N.min(count - k);
-                    store(load::<L>(source.add(k), n), line.add(k), n);
-                }
+        // Columns before the picture, and within it.
+        let (before, within) = match (0..rows).contains(&y) && from < to {
+            true => ((from - g.at[1]) as usize, (to - from) as usize),
+            false => (width, 0),
+        };
+        let source = g.picture.wrapping_offset(y * cols + from);
+        unsafe {
+            // Whole vectors, so that what is read soon need not wait for the cache.
+            for k in (0..before).step_by(L::N) {
+                L::splat(0.0).store(line.add(k));
+            }
+            for k in (0..width - before).step_by(L::N) {
+                let n = L::N.min(within.saturating_sub(k));
+                load::<L>(source.wrapping_add(k), n).store(line.add(before + k));
             }
         }
     }
     frame
+}
+
+/// The number of row `row`, column `col` in every lane.
+#[inline(always)]
+unsafe fn seen<L: Lanes>(frame: &Frame, row: usize, col: usize) -> L {
+    unsafe { L::splat(*frame.get_unchecked(row).as_ptr().cast::<f32>().add(col)) }
 }
 
 /// The taps of `V` vectors of the window, each vector's first `n` lanes.
@@ -66,7 +113,7 @@ unsafe fn taps<L: Lanes, const V: usize>(w: *const f32, channels: usize, n: usiz
 
 /// `P` pixels from `x` on, `V` vectors of each.
 #[inline(always)]
-unsafe fn some_pixels<L: Lanes, const V: usize, const P: usize>(
+unsafe fn some_pixels<L: Lanes, const S: usize, const V: usize, const P: usize>(
     frame: &Frame,
     taps: &[[L; V]; 9],
     x: usize,
@@ -79,7 +126,7 @@ unsafe fn some_pixels<L: Lanes, const V: usize, const P: usize>(
         let mut sums = [[L::splat(0.0); V]; P];
         for (k, tap) in taps.iter().enumerate() {
             for (p, sums) in sums.iter_mut().enumerate() {
-                let pixel = L::splat(*frame.get_unchecked(k / 3).get_unchecked(x + p + k % 3));
+                let pixel = seen::<L>(frame, k / 3, S * (x + p) + k % 3);
                 for (sum, tap) in sums.iter_mut().zip(tap) {
                     *sum = pixel.fma(*tap, *sum);
                 }
@@ -96,7 +143,7 @@ unsafe fn some_pixels<L: Lanes, const V: usize, const P: usize>(
 }
 
 #[inline(always)]
-unsafe fn map_columns<L: Lanes, const V: usize>(
+unsafe fn map_columns<L: Lanes, const S: usize, const V: usize>(
     frame: &Frame,
     w: *const f32,
     g: &Glimpse,
@@ -109,20 +156,22 @@ unsafe fn map_columns<L: Lanes, const V: usize>(
         let taps = taps::<L, V>(w, g.channels, n);
         let mut x = 0;
         while x + 4 <= g.pixels {
-            some_pixels::<L, V, 4>(frame, &taps, x, to, pitch, n, add);
+            some_pixels::<L, S, V, 4>(frame, &taps, x, to, pitch, n, add);
             x += 4;
         }
-        while x < g.pixels {
-            some_pixels::<L, V, 1>(frame, &taps, x, to, pitch, n, add);
-            x += 1;
+        if x + 2 <= g.pixels {
+            some_pixels::<L, S, V, 2>(frame, &taps, x, to, pitch, n, add);
+            x += 2;
+        }
+        if x < g.pixels {
+            some_pixels::<L, S, V, 1>(frame, &taps, x, to, pitch, n, add);
         }
     }
 }
 
-/// What `P` pixels from `x` on add to the sums. Each number that is seen is brought into a register once for all pixels that
-/// see it: a broadcast from register to register would take the place of a multiply-add.
+/// What `P` pixels from `x` on add to the sums.
 #[inline(always)]
-unsafe fn add_pixels<L: Lanes, const V: usize, const P: usize>(
+unsafe fn add_pixels<L: Lanes, const S: usize, const V: usize, const P: usize>(
     frame: &Frame,
     map: *const f32,
     pitch: usize,
@@ -137,15 +186,11 @@ unsafe fn add_pixels<L: Lanes, const V: usize, const P: usize>(
                 *value = load(map.add((x + p) * pitch + v * L::N), n);
             }
         }
-        for col in 0..P + 2 {
-            for (row, line) in frame.iter().enumerate() {
-                let pixel = L::splat(*line.get_unchecked(x + col));
-                for tap in 0..3 {
-                    if let Some(values) = col.checked_sub(tap).and_then(|p| values.get(p)) {
-                        for (sum, value) in sums[3 * row + tap].iter_mut().zip(values) {
-                            *sum = pixel.fma(*value, *sum);
-                        }
-                    }
+        for (p, values) in values.iter().enumerate() {
+            for (k, sums) in sums.iter_mut().enumerate() {
+                let pixel = seen::<L>(frame, k / 3, S * (x + p) + k % 3);
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum = pixel.fma(*value, *sum);
                 }
             }
         }
@@ -153,7 +198,7 @@ unsafe fn add_pixels<L: Lanes, const V: usize, const P: usize>(
 }
 
 #[inline(always)]
-unsafe fn sum_columns<L: Lanes, const V: usize>(
+unsafe fn sum_columns<L: Lanes, const S: usize, const V: usize>(
     frame: &Frame,
     map: *const f32,
     pitch: usize,
@@ -165,11 +210,11 @@ unsafe fn sum_columns<L: Lanes, const V: usize>(
         let mut sums = [[L::splat(0.0); V]; 9];
         let mut x = 0;
         while x + 4 <= g.pixels {
-            add_pixels::<L, V, 4>(frame, map, pitch, x, &mut sums, n);
+            add_pixels::<L, S, V, 4>(frame, map, pitch, x, &mut sums, n);
             x += 4;
         }
         while x < g.pixels {
-            add_pixels::<L, V, 1>(frame, map, pitch, x, &mut sums, n);
+            add_pixels::<L, S, V, 1>(frame, map, pitch, x, &mut sums, n);
             x += 1;
         }
         // A block's sum is added as a whole: the fewer additions to the total, the less it is rounded.
@@ -208,11 +253,27 @@ unsafe fn map_body<L: Lanes>(
     add: bool,
 ) {
     unsafe {
+        match g.step {
+            1 => map_in_steps::<L, 1>(g, window, to, pitch, add),
+            _ => map_in_steps::<L, WIDEST>(g, window, to, pitch, add),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn map_in_steps<L: Lanes, const S: usize>(
+    g: Glimpse,
+    window: *const f32,
+    to: *mut f32,
+    pitch: usize,
+    add: bool,
+) {
+    unsafe {
         let frame = frame::<L>(&g);
         each_column!(
             L,
             g.lanes,
-            |lane, n| map_columns::<L, 2>(
+            |lane, n| map_columns::<L, S, 2>(
                 &frame,
                 window.add(lane),
                 &g,
@@ -221,7 +282,7 @@ unsafe fn map_body<L: Lanes>(
                 n,
                 add
             ),
-            map_columns::<L, 1>(&frame, window.add(lane), &g, to.add(lane), pitch, n, add)
+            map_columns::<L, S, 1>(&frame, window.add(lane), &g, to.add(lane), pitch, n, add)
         );
     }
 }
@@ -229,12 +290,27 @@ unsafe fn map_body<L: Lanes>(
 #[inline(always)]
 unsafe fn sum_body<L: Lanes>(g: Glimpse, map: *const f32, pitch: usize, to: *mut f32) {
     unsafe {
+        match g.step {
+            1 => sum_in_steps::<L, 1>(g, map, pitch, to),
+            _ => sum_in_steps::<L, WIDEST>(g, map, pitch, to),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sum_in_steps<L: Lanes, const S: usize>(
+    g: Glimpse,
+    map: *const f32,
+    pitch: usize,
+    to: *mut f32,
+) {
+    unsafe {
         let frame = frame::<L>(&g);
         each_column!(
             L,
             g.lanes,
-            |lane, n| sum_columns::<L, 2>(&frame, map.add(lane), pitch, &g, to.add(lane), n),
-            sum_columns::<L, 1>(&frame, map.add(lane), pitch, &g, to.add(lane), n)
+            |lane, n| sum_columns::<L, S, 2>(&frame, map.add(lane), pitch, &g, to.add(lane), n),
+            sum_columns::<L, S, 1>(&frame, map.add(lane), pitch, &g, to.add(lane), n)
         );
     }
 }

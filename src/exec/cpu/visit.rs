@@ -291,10 +291,8 @@ impl SweepCode {
     fn glimpse(&self, pointers: &Pointers, k: usize, here: Block) -> (Glimpse, *mut f32) {
         let Block { line: [image, y], row: x, lane, height: pixels, width: lanes } = here;
         let (seen, (picture, window)) = (&self.seen[k], pointers.seen[k]);
-        let picture = picture.wrapping_add(image * seen.size[0] * seen.size[1]);
-        let at = [0, 1].map(|k| [y, x][k] as isize - seen.before[k] as isize);
-        let (size, channels) = (seen.size, self.lanes);
-        (Glimpse { picture, size, at, pixels, lanes, channels }, window.wrapping_add(lane))
+        let glimpse = seen.lens.glimpse(picture, image, [y, x], pixels, [lanes, self.lanes]);
+        (glimpse, window.wrapping_add(lane))
     }
 }
 

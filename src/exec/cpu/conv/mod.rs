@@ -16,7 +16,7 @@ mod winograd;
 
 use super::copy::gather;
 use super::kernels::{self, ROWS, Tile, Walk, column_block, row_block};
-use super::thin::{self, Glimpse};
+use super::thin::{self, Lens};
 pub use crate::op::Side;
 use std::ops::Range;
 pub use tables::ConvPlan;
@@ -208,14 +208,12 @@ unsafe fn thin_output(
     accumulate: bool,
 ) {
     let g = &plan.geo;
+    let lens = Lens { size: [g.h, g.w], before: [g.pad[0], g.pad[2]], stride: g.stride };
     for image in images {
-        let picture = x.wrapping_add(image * g.h * g.w);
         for row in 0..g.oh {
             for col in (0..g.ow).step_by(thin::LONGEST) {
-                let at = [row as isize - g.pad[0] as isize, col as isize - g.pad[2] as isize];
                 let pixels = thin::LONGEST.min(g.ow - col);
-                let size = [g.h, g.w];
-                let glimpse = Glimpse { picture, size, at, pixels, lanes: g.o, channels: g.o };
+                let glimpse = lens.glimpse(x, image, [row, col], pixels, [g.o; 2]);
                 let to = y.wrapping_add(((image * g.oh + row) * g.ow + col) * g.o);
                 unsafe { thin::map(plan.isa, glimpse, w, to, g.o, accumulate) };
             }

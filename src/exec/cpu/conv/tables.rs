@@ -3,6 +3,7 @@
 
 use super::super::isa::Isa;
 use super::super::kernels::{Run, column_block, row_block};
+use super::super::thin;
 use super::windows::{Axis, Chains, Class};
 use super::winograd::Winograd;
 use super::{ConvGeo, Side};
@@ -182,7 +183,8 @@ impl ConvPlan {
 
     fn is_thin(&self) -> bool {
         let g = &self.geo;
-        let plain = [g.kh, g.kw] == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1];
+        let steps = g.stride.iter().all(|step| *step <= thin::WIDEST);
+        let plain = [g.kh, g.kw] == [3, 3] && steps && g.dilation == [1, 1];
         plain && g.c == 1 && g.o >= LEAST_THIN && self.side == Side::Output
     }
 

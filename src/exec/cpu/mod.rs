@@ -1,7 +1,7 @@
 //! The `cpu` executor: workers that each run whole segments for their own tasks.
 //!
-//! `run.rs` is the idea, `code.rs` and `sweep.rs` turn a plan's kernels into calls, `visit.rs` runs sweeps, the rest is kernels
-//! on a small SIMD trait (`simd.rs`) with three instances chosen at run time.
+//! `run.rs` is the idea, `ready.rs` what it needs first: `code.rs`, `sweep.rs` and `product.rs` turn a plan's kernels into
+//! calls. `visit.rs` runs sweeps, the rest is kernels on a small SIMD trait (`simd.rs`) with three instances chosen at run time.
 
 // Kernels take pointers, pitches and sizes; a struct for each would be read once and filled everywhere.
 #![allow(clippy::too_many_arguments)]
@@ -24,6 +24,7 @@ mod pool;
 pub mod portable;
 mod product;
 mod profile;
+mod ready;
 mod run;
 pub mod simd;
 mod storage;

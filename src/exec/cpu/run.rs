@@ -10,22 +10,19 @@
 use super::code::{Code, Scratch, stretch};
 use super::isa::Isa;
 use super::pool::{Barrier, Parts, Pool};
+use super::ready::Ready;
 use super::storage::Floats;
 use super::sums::add_terms;
 use super::sweep::BLOCK;
 use super::table::Table;
-use super::tree::{Join, Tree};
+use super::tree::{Join, Tree, tasks_of};
 use super::visit::Pointers;
 use crate::error::Result;
 use crate::exec::{Cost, Options, Program};
 use crate::plan::{BufferId, Memory, Passes, Place, Plan, Segment};
 use crate::tape::{Tape, Var};
-use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// At most this many chunks of tasks, each with its own sums: enough to share evenly, few enough to
-/// combine quickly (8 to 16 measured equal).
-const CHUNKS: usize = 16;
 /// Work of a segment's average kernel, for one task, from which on meeting after each of them pays.
 const LOCKSTEP: u64 = 131_072;
 /// Floats of a kernel's partial sums from which on all workers add them together.
@@ -82,58 +79,6 @@ enum Since {
     /// Worker 0 alone.
     First,
     Each,
-}
-
-/// A plan's kernels made ready, and what running them takes, in floats: nothing is allocated yet.
-struct Ready {
-    codes: Vec<Code>,
-    /// Of each segment: chunks of tasks, and the length of one chunk's sums.
-    sums: Vec<(usize, usize)>,
-    /// Of each worker.
-    floats: usize,
-    registers: usize,
-    partial: usize,
-    /// Of all together.
-    meeting: usize,
-}
-
-impl Ready {
-    fn new(plan: &Plan, isa: Isa) -> Self {
-        // Kernels remember numbers of buffers, not where they stand, and ask only whether two views begin at the same
-        // place: any addresses serve that lie far enough apart.
-        let apart = |i: usize| std::ptr::without_provenance_mut::<f32>((i + 1) << 36);
-        let own: Vec<*mut f32> = (2..plan.buffers.len() + 2).map(apart).collect();
-        let table = Table::new(plan, &own, apart(0), apart(1));
-        let mut codes = Vec::with_capacity(plan.kernels.len());
-        let (mut sums, mut shapes) = (Vec::new(), HashMap::new());
-        for segment in &plan.segments {
-            for kernel in &plan.kernels[segment.kernels.clone()] {
-                let at_once = if segment.tasks == 1 { kernel.tasks } else { 1 };
-                codes.push(Code::new(isa, kernel, &table, at_once, &mut shapes));
-            }
-            let sums_len = segment.task_sums.iter().map(|sum| plan.buffers[sum.to].len).sum();
-            sums.push((CHUNKS.min(segment.tasks), sums_len));
-        }
-        let most = |all: &mut dyn Iterator<Item = usize>| all.max().unwrap_or(0);
-        let floats = most(&mut codes.iter().map(|code| code.scratch(isa).0));
-        let registers = most(&mut codes.iter().map(|code| code.scratch(isa).1));
-        let partial = most(&mut codes.iter().map(|code| code.partial_len));
-        let packed = most(&mut codes.iter().map(|code| code.packed_len));
-        Self { codes, sums, floats, registers, partial, meeting: partial.max(packed) }
-    }
-
-    fn cost(&self, plan: &Plan, threads: usize) -> Cost {
-        let (fixed, arena) = plan.bytes();
-        let sums: usize = self.sums.iter().map(|(chunks, len)| chunks * len).sum();
-        let fixed = fixed + 4 * (sums + self.meeting) as u64;
-        let worker = arena + 4 * (self.floats + self.registers * BLOCK + self.partial) as u64;
-        Cost {
-            flops: plan.flops(),
-            peak_bytes: fixed + worker * threads as u64,
-            worker_bytes: worker,
-            kernels: plan.kernels.len(),
-        }
-    }
 }
 
 /// The plan of a tape, the instructions and the number of workers that `options` ask for.
@@ -424,18 +369,6 @@ impl Cpu {
     }
 }
 
-/// The tasks of a chunk: each half of the chunks has half of the tasks, longer chunks first, so that two workers have as
-/// much to do and the last pieces are small.
-fn tasks_of(chunk: usize, chunks: usize, tasks: usize) -> (usize, usize) {
-    if chunks == tasks {
-        return (chunk, chunk + 1);
-    }
-    let (half, of) = (chunk / (CHUNKS / 2), CHUNKS / 2);
-    let (start, end) = stretch(tasks, half, 2);
-    let (from, to) = stretch(end - start, chunk % of, of);
-    (start + from, start + to)
-}
-
 impl Program for Cpu {
     fn write(&mut self, slot: usize, values: &[f32]) {
         let Some(buffer) = self.plan.inputs[slot] else { return };
@@ -476,22 +409,5 @@ impl Program for Cpu {
 
     fn device(&self) -> String {
         format!("cpu, {} threads, {}", self.pool.workers(), self.isa.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_hold_every_task_once_and_halves_as_many() {
-        for tasks in 2..70 {
-            let chunks = CHUNKS.min(tasks);
-            let all: Vec<(usize, usize)> =
-                (0..chunks).map(|c| tasks_of(c, chunks, tasks)).collect();
-            assert_eq!((all[0].0, all[chunks - 1].1), (0, tasks));
-            assert!(all.windows(2).all(|pair| pair[0].1 == pair[1].0), "{tasks}: {all:?}");
-            assert!(chunks < CHUNKS || all[CHUNKS / 2].0 == tasks.div_ceil(2), "{tasks}: {all:?}");
-        }
     }
 }

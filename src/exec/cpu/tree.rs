@@ -9,7 +9,12 @@
 //!   4 ─────┘
 //! ```
 
+use super::code::stretch;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// At most this many chunks of tasks, each with its own sums: enough to share evenly, few enough to
+/// combine quickly (8 to 16 measured equal).
+pub const CHUNKS: usize = 16;
 
 pub struct Tree {
     /// Whether one of the two that meet at a chunk, the right one of them, has been brought.
@@ -84,6 +89,18 @@ impl Tree {
     }
 }
 
+/// The tasks of a chunk: each half of the chunks has half of the tasks, longer chunks first, so that two workers have as
+/// much to do and the last pieces are small.
+pub fn tasks_of(chunk: usize, chunks: usize, tasks: usize) -> (usize, usize) {
+    if chunks == tasks {
+        return (chunk, chunk + 1);
+    }
+    let (half, of) = (chunk / (CHUNKS / 2), CHUNKS / 2);
+    let (start, end) = stretch(tasks, half, 2);
+    let (from, to) = stretch(end - start, chunk % of, of);
+    (start + from, start + to)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +138,18 @@ mod tests {
                     assert_eq!(joined(chunks, order, next), want, "{chunks} chunks, {next} alone");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn chunks_hold_every_task_once_and_halves_as_many() {
+        for tasks in 2..70 {
+            let chunks = CHUNKS.min(tasks);
+            let all: Vec<(usize, usize)> =
+                (0..chunks).map(|c| tasks_of(c, chunks, tasks)).collect();
+            assert_eq!((all[0].0, all[chunks - 1].1), (0, tasks));
+            assert!(all.windows(2).all(|pair| pair[0].1 == pair[1].0), "{tasks}: {all:?}");
+            assert!(chunks < CHUNKS || all[CHUNKS / 2].0 == tasks.div_ceil(2), "{tasks}: {all:?}");
         }
     }
 }

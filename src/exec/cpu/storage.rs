@@ -3,7 +3,7 @@
 /// 64 bytes: one cache line, one AVX-512 register (measured: 1.35 cycles a vector instead of 2.2).
 const ALIGN: usize = 64;
 /// Bytes from which on memory is asked for in pages of this size. An arena of some MiB is many small pages, and in a
-/// virtual machine finding each means walking through two trees (meta-steps are 2 to 8 % faster, BENCHMARKS.md).
+/// virtual machine finding each means walking through two trees (most steps are 2 to 8 % faster, BENCHMARKS.md).
 const PAGE: usize = 2 << 20;
 
 /// `len` floats, zero at first.

@@ -18,7 +18,7 @@ pub mod simplify;
 mod split;
 mod sums;
 mod sweep;
-mod thin;
+pub(crate) mod thin;
 mod turned;
 pub mod twin;
 pub mod views;

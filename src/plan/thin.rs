@@ -13,7 +13,7 @@ use crate::shape::Shape;
 use crate::tape::Node;
 
 /// Pixels of the widest step from one place of the window to the next.
-const STEP: usize = 2;
+pub const STEP: usize = 2;
 /// A block of a sweep has at least so many channels, so that a row of its pixels is short.
 const CHANNELS: usize = 16;
 /// Pointwise operations on a shared thin map that each task does again sooner than read what they leave.
@@ -139,12 +139,18 @@ pub fn add_thin(graph: &Graph, views: &[Option<ViewOf>], cut: &Cut, rides: &mut 
     }
 }
 
-fn is_thin(geometry: &ConvGeometry, [seen, made]: [usize; 2]) -> bool {
+fn is_thin(geometry: &ConvGeometry, channels: [usize; 2]) -> bool {
     let ConvGeometry { stride, dilation, groups, kernel, .. } = *geometry;
-    kernel == [3, 3]
-        && stride.iter().all(|step| *step <= STEP)
-        && dilation == [1, 1]
-        && groups == 1
-        && seen == 1
-        && made >= CHANNELS
+    groups == 1 && is_thin_window(kernel, stride, dilation, channels)
+}
+
+/// Whether a window looks at one channel and makes enough of them, in a way that `exec/cpu/thin.rs` has loops for.
+pub fn is_thin_window(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    [seen, made]: [usize; 2],
+) -> bool {
+    let steps = stride.iter().all(|step| *step <= STEP);
+    kernel == [3, 3] && steps && dilation == [1, 1] && seen == 1 && made >= CHANNELS
 }

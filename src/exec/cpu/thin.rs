@@ -6,12 +6,11 @@
 //! pixel costs is nine multiply-adds a vector and the broadcasts for them.
 
 use super::simd::{Lanes, dispatch, load, store};
+use crate::plan::thin::STEP;
 use std::mem::MaybeUninit;
 
 /// Pixels of the longest stretch.
 pub const LONGEST: usize = 64;
-/// Pixels of the widest step from one place of the window to the next.
-pub const WIDEST: usize = 2;
 
 /// A stretch of an image row, and what it sees.
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +57,12 @@ impl Lens {
 /// What a stretch sees of its three rows, one after the other; nothing behind their last columns.
 type Frame = [MaybeUninit<[f32; WIDTH]>; 3];
 /// The widest stretch's columns, in whole vectors.
-const WIDTH: usize = WIDEST * LONGEST + 16;
+const WIDTH: usize = STEP * LONGEST + 16;
 
 /// What the stretch sees.
 #[inline(always)]
 unsafe fn frame<L: Lanes>(g: &Glimpse) -> Frame {
-    debug_assert!((1..=LONGEST).contains(&g.pixels) && (1..=WIDEST).contains(&g.step));
+    debug_assert!((1..=LONGEST).contains(&g.pixels) && (1..=STEP).contains(&g.step));
     let mut frame: Frame = [MaybeUninit::uninit(); 3];
     let [rows, cols] = g.size.map(|size| size as isize);
     let width = (g.pixels - 1) * g.step + 3;
@@ -227,21 +226,29 @@ unsafe fn sum_columns<L: Lanes, const S: usize, const V: usize>(
     }
 }
 
-/// Calls `$columns` for pairs of vectors where the registers hold their taps, for single ones else.
+/// Calls what is done to some columns for pairs of vectors where the registers hold their taps, for single ones else;
+/// `$S` is the step.
 macro_rules! each_column {
-    ($L:ident, $lanes:expr, |$lane:ident, $n:ident| $two:expr, $one:expr) => {
+    ($L:ident, $g:expr, |$S:ident, $lane:ident, $n:ident| $two:expr, $one:expr) => {
+        match $g.step {
+            1 => each_column!($L, $g, $S = 1, |$lane, $n| $two, $one),
+            _ => each_column!($L, $g, $S = STEP, |$lane, $n| $two, $one),
+        }
+    };
+    ($L:ident, $g:expr, $S:ident = $step:expr, |$lane:ident, $n:ident| $two:expr, $one:expr) => {{
+        const $S: usize = $step;
         let mut $lane = 0;
-        while $L::TILE == 4 && $lane + 2 * $L::N <= $lanes {
+        while $L::TILE == 4 && $lane + 2 * $L::N <= $g.lanes {
             let $n = $L::N;
             $two;
             $lane += 2 * $L::N;
         }
-        while $lane < $lanes {
-            let $n = $L::N.min($lanes - $lane);
+        while $lane < $g.lanes {
+            let $n = $L::N.min($g.lanes - $lane);
             $one;
             $lane += $L::N;
         }
-    };
+    }};
 }
 
 #[inline(always)]
@@ -253,27 +260,11 @@ unsafe fn map_body<L: Lanes>(
     add: bool,
 ) {
     unsafe {
-        match g.step {
-            1 => map_in_steps::<L, 1>(g, window, to, pitch, add),
-            _ => map_in_steps::<L, WIDEST>(g, window, to, pitch, add),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn map_in_steps<L: Lanes, const S: usize>(
-    g: Glimpse,
-    window: *const f32,
-    to: *mut f32,
-    pitch: usize,
-    add: bool,
-) {
-    unsafe {
         let frame = frame::<L>(&g);
         each_column!(
             L,
-            g.lanes,
-            |lane, n| map_columns::<L, S, 2>(
+            g,
+            |S, lane, n| map_columns::<L, S, 2>(
                 &frame,
                 window.add(lane),
                 &g,
@@ -290,26 +281,11 @@ unsafe fn map_in_steps<L: Lanes, const S: usize>(
 #[inline(always)]
 unsafe fn sum_body<L: Lanes>(g: Glimpse, map: *const f32, pitch: usize, to: *mut f32) {
     unsafe {
-        match g.step {
-            1 => sum_in_steps::<L, 1>(g, map, pitch, to),
-            _ => sum_in_steps::<L, WIDEST>(g, map, pitch, to),
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn sum_in_steps<L: Lanes, const S: usize>(
-    g: Glimpse,
-    map: *const f32,
-    pitch: usize,
-    to: *mut f32,
-) {
-    unsafe {
         let frame = frame::<L>(&g);
         each_column!(
             L,
-            g.lanes,
-            |lane, n| sum_columns::<L, S, 2>(&frame, map.add(lane), pitch, &g, to.add(lane), n),
+            g,
+            |S, lane, n| sum_columns::<L, S, 2>(&frame, map.add(lane), pitch, &g, to.add(lane), n),
             sum_columns::<L, S, 1>(&frame, map.add(lane), pitch, &g, to.add(lane), n)
         );
     }

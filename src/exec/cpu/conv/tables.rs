@@ -3,10 +3,10 @@
 
 use super::super::isa::Isa;
 use super::super::kernels::{Run, column_block, row_block};
-use super::super::thin;
 use super::windows::{Axis, Chains, Class};
 use super::winograd::Winograd;
 use super::{ConvGeo, Side};
+use crate::plan::thin::is_thin_window;
 use std::ops::Range;
 
 /// Output and input side, a rectangle of meetings: pixels of the result, and the window that all of them meet.
@@ -76,8 +76,6 @@ const DEEP: usize = 8;
 const LEAST_SIDE: usize = 8;
 const LEAST_EVEN: usize = 6;
 const LEAST_PIXELS: usize = 100;
-/// Output channels from which on the way for one channel fills its vectors.
-const LEAST_THIN: usize = 16;
 /// Parts of a weight side, and the images that one sums over: each has sums of its own to add in the end.
 const MOST_PARTS: usize = 8;
 const IMAGES_A_PART: usize = 4;
@@ -183,9 +181,8 @@ impl ConvPlan {
 
     fn is_thin(&self) -> bool {
         let g = &self.geo;
-        let steps = g.stride.iter().all(|step| *step <= thin::WIDEST);
-        let plain = [g.kh, g.kw] == [3, 3] && steps && g.dilation == [1, 1];
-        plain && g.c == 1 && g.o >= LEAST_THIN && self.side == Side::Output
+        let thin = is_thin_window([g.kh, g.kw], g.stride, g.dilation, [g.c, g.o]);
+        thin && self.side == Side::Output
     }
 
     /// Floats of the packed weights, see [`super::pack`]; 0: they are read as they are.

@@ -19,6 +19,7 @@ mod split;
 mod sums;
 mod sweep;
 pub(crate) mod thin;
+mod trilinear;
 mod turned;
 pub mod twin;
 pub mod views;
@@ -125,7 +126,7 @@ pub struct Passes {
     pub fuse: bool,
     /// The update of all parameters is one sweep.
     pub flat: bool,
-    /// The map of a thin convolution is made where it is read (`thin.rs`).
+    /// The map of a thin convolution is made where it is read (`thin.rs`), and as seldom as can be (`trilinear.rs`).
     pub thin: bool,
 }
 
@@ -177,9 +178,12 @@ impl Plan {
             let (from, to) = (outputs[output].shape(), slots[slot]);
             assert!(from == to, "state: output {output} is {from}, input slot {slot} is {to}");
         }
+        // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
+        let ride = passes.fuse && memory == Memory::PerWorker;
+        let thin = ride && passes.thin;
         let mut graph = Graph::of(tape, outputs);
         if passes.simplify {
-            graph = simplify::simplify(graph);
+            graph = simplify::simplify(graph, thin);
         }
         if passes.twins {
             graph = twin::twins(graph);
@@ -187,9 +191,6 @@ impl Plan {
         if passes.views && passes.cut && memory == Memory::PerWorker {
             graph = turned::turned_once(graph);
         }
-        // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
-        let ride = passes.fuse && memory == Memory::PerWorker;
-        let thin = ride && passes.thin;
         if thin && passes.cut {
             graph = thin::made_by_each_task(graph);
         }

@@ -6,7 +6,8 @@
 //! split of axes (`split.rs`). Each rule is exact but for rounding. A product with the constant 0 is left alone: it would hide a NaN.
 
 use super::graph::{Builder, Graph};
-use crate::op::{Along, Op, Pointwise};
+use super::trilinear::Windows;
+use crate::op::{Along, Op, Pointwise, Side};
 use crate::shape::Shape;
 
 /// Rules feed each other, so the graph passes through them until nothing changes, at most this often.
@@ -14,11 +15,12 @@ const ROUNDS: usize = 4;
 /// Products within products that are looked through for a constant factor.
 pub(super) const DEEP: usize = 3;
 
-pub fn simplify(graph: Graph) -> Graph {
+/// `thin`: a first layer's map is made where it is read.
+pub fn simplify(graph: Graph, thin: bool) -> Graph {
     let mut graph = graph;
     for _ in 0..ROUNDS {
         let before = graph.nodes.len();
-        graph = round(graph);
+        graph = round(graph, thin);
         if graph.nodes.len() == before {
             break;
         }
@@ -26,12 +28,14 @@ pub fn simplify(graph: Graph) -> Graph {
     graph
 }
 
-fn round(graph: Graph) -> Graph {
-    let mut rules = Rules { made: Builder::default() };
+fn round(graph: Graph, thin: bool) -> Graph {
+    let windows = Windows::of(&graph.nodes);
+    let mut rules = Rules { made: Builder::default(), thin, windows };
     let mut to = Vec::with_capacity(graph.nodes.len());
-    for node in graph.nodes {
+    for (id, node) in graph.nodes.into_iter().enumerate() {
         let inputs = node.inputs.iter().map(|&input| to[input]).collect();
         to.push(rules.make(node.op, inputs, node.shape));
+        rules.windows.made(id, &to);
     }
     let outputs = graph.outputs.iter().map(|&output| to[output]).collect();
     Graph { nodes: rules.made.nodes, outputs }.live()
@@ -39,6 +43,8 @@ fn round(graph: Graph) -> Graph {
 
 pub(super) struct Rules {
     pub(super) made: Builder,
+    pub(super) thin: bool,
+    pub(super) windows: Windows,
 }
 
 pub(super) const ADD: Op = Op::Pointwise(Pointwise::Add);
@@ -65,6 +71,9 @@ impl Rules {
             }
             Op::Sum(axes) => self.sum_rule(inputs[0], *axes, shape),
             Op::Take(along) => self.take_rule(inputs[0], inputs[1], *along, shape),
+            Op::Conv { side: Side::Weight, geometry } if inputs.len() == 2 => {
+                self.window_rule(inputs[0], inputs[1], *geometry, shape)
+            }
             _ => None,
         };
         found.unwrap_or_else(|| self.made.node(op, inputs, shape))

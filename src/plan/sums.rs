@@ -1,5 +1,5 @@
 //! Which sums are smaller than they are written? Constant factors leave them, sums of sums become one, and terms that others
-//! sum as well are summed once; the sum over a first layer's map is taken from its picture.
+//! sum as well are summed once; what a mean was taken off sums to 0; the sum over a first layer's map is taken from its picture.
 
 use super::simplify::{ADD, DEEP, MUL, Rules};
 use crate::op::{Along, ConvGeometry, Op, Side};
@@ -69,6 +69,10 @@ impl Rules {
                     let times = |sum, c| self.make(MUL, vec![sum, c], shape);
                     return Some(outside.into_iter().fold(sum, times));
                 }
+                let (p, q) = (self.input(x, 0), self.input(x, 1));
+                if let Some(dot) = self.dot_rule(p, q, axes, shape) {
+                    return Some(dot);
+                }
                 // Σ x·(a + b) = Σ x·a + Σ x·b where both get simpler by it: sums that others need as well.
                 let (both, other) = self.splits(x, axes)?;
                 let (a, b) = (self.input(both, 0), self.input(both, 1));
@@ -81,17 +85,10 @@ impl Rules {
             // Σ (a + b) = Σ a + Σ b where one of them gets simpler by it.
             op if op == ADD && !axes.has(0) => {
                 let (p, q) = (self.input(x, 0), self.input(x, 1));
-                let simpler = |id: usize, other: usize| match self.op(id) {
-                    Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
-                    // A bias is older than the map and so no mean of it.
-                    Op::Conv { .. } => {
-                        let older = self.constant_over(other, axes).is_some_and(|bias| bias < id);
-                        older && self.is_seen_whole(id, axes)
-                    }
-                    // By a number alone nothing gets simpler: the terms' sum is one as well.
-                    _ => self.is_scaled(id, axes, DEEP, false) || self.splits(id, axes).is_some(),
-                };
-                if !simpler(p, q) && !simpler(q, p) {
+                if self.is_minus_mean(p, q, axes, shape, count) {
+                    return Some(self.constant(0.0, shape));
+                }
+                if !self.is_simpler(x, axes, DEEP) {
                     return None;
                 }
                 let a = self.make(Op::Sum(axes), vec![p], shape);
@@ -106,10 +103,7 @@ impl Rules {
     fn is_seen_whole(&self, map: usize, axes: Axes) -> bool {
         let Op::Conv { side: Side::Output, geometry } = self.op(map) else { return false };
         let [shape, picture] = [map, self.input(map, 0)].map(|id| self.made.shape(id));
-        let pixels = (1..4).all(|axis| axes.has(axis) || shape[axis] == 1);
-        pixels
-            && !axes.has(0)
-            && !axes.has(4)
+        self.are_pixels(map, axes)
             && geometry.groups == 1
             && shape.len() >= MUCH_LARGER * picture.len()
     }
@@ -117,24 +111,56 @@ impl Rules {
     /// Σ over all pixels of conv(x, w) = Σ over the window of w · (what each tap sees in all): the map is not visited.
     fn sum_of_map(&mut self, map: usize, geometry: ConvGeometry, shape: Shape) -> usize {
         let (x, w) = (self.input(map, 0), self.input(map, 1));
-        let [from, picture, window] = [map, x, w].map(|id| self.made.shape(id));
-        let images = self.make(Op::Sum(Axes::new(&[1])), vec![x], picture.with(1, 1));
-        let ones = self.constant(1.0, from.with(1, 1).with(4, 1));
-        let side = Op::Conv { side: Side::Weight, geometry };
-        let seen = self.make(side, vec![images, ones], window.with(4, 1));
-        let seen = self.expanded(seen, window);
+        let [from, window] = [map, w].map(|id| self.made.shape(id));
+        let seen = self.seen(x, geometry, from, window);
         let product = self.make(MUL, vec![w, seen], window);
         self.make(Op::Sum(Axes::new(&[1, 2, 3])), vec![product], shape)
     }
 
+    /// Whether the sum over one of two terms, or of their own terms, is less work than it is written.
+    fn is_simpler(&self, sum: usize, axes: Axes, depth: usize) -> bool {
+        let (p, q) = (self.input(sum, 0), self.input(sum, 1));
+        let simpler = |id: usize, other: usize| match self.op(id) {
+            Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
+            // A bias is older than the map and so no mean of it.
+            Op::Conv { .. } => {
+                let older = self.constant_over(other, axes).is_some_and(|bias| bias < id);
+                older && self.is_seen_whole(id, axes)
+            }
+            op if *op == ADD && depth > 0 => self.is_simpler(id, axes, depth - 1),
+            // By a number alone nothing gets simpler: the terms' sum is one as well.
+            _ => self.is_scaled(id, axes, DEEP, false) || self.splits(id, axes).is_some(),
+        };
+        simpler(p, q) || simpler(q, p)
+    }
+
+    /// Whether `minus` is the mean of `x` over `axes`, of so many numbers each, with a minus.
+    fn is_minus_mean(
+        &mut self,
+        x: usize,
+        minus: usize,
+        axes: Axes,
+        sum: Shape,
+        count: usize,
+    ) -> bool {
+        let Some((mean, _)) = self.small(minus) else { return false };
+        if *self.op(mean) != MUL || self.made.shape(mean) != sum {
+            return false;
+        }
+        let (of, factor) = (self.input(mean, 0), self.input(mean, 1));
+        let minus_one = self.made.number(factor).map(|factor| factor * count as f64 + 1.0);
+        minus_one.is_some_and(|rest| rest.abs() < 1e-12)
+            && self.make(Op::Sum(axes), vec![x], sum) == of
+    }
+
     /// An operand of a product that does not vary over `axes`.
-    fn constant_over(&self, id: usize, axes: Axes) -> Option<usize> {
+    pub(super) fn constant_over(&self, id: usize, axes: Axes) -> Option<usize> {
         let (source, s) = self.small(id)?;
         axes.iter().all(|axis| s[axis] == 1).then_some(source)
     }
 
     /// A product without its factors that do not vary over `axes`; those, in the shape of a sum over them.
-    fn constants_out(
+    pub(super) fn constants_out(
         &mut self,
         x: usize,
         axes: Axes,

@@ -132,14 +132,20 @@ pub fn add_thin(graph: &Graph, views: &[Option<ViewOf>], cut: &Cut, rides: &mut 
             // What the window sees is at hand before the visit begins.
             Side::Weight => {
                 let root = views[picture].as_ref().map_or(picture, |view| view.root);
-                is_source(&graph.nodes[root].op) && matches!(graph.nodes[map].op, Op::Pointwise(_))
+                let made = match graph.nodes[map].op {
+                    Op::Pointwise(_) => true,
+                    Op::Put(_) => rides[map],
+                    _ => false,
+                };
+                is_source(&graph.nodes[root].op) && made
             }
             Side::Input => false,
         };
     }
 }
 
-fn is_thin(geometry: &ConvGeometry, channels: [usize; 2]) -> bool {
+/// Whether a convolution is thin, of so many channels seen and made.
+pub(super) fn is_thin(geometry: &ConvGeometry, channels: [usize; 2]) -> bool {
     let ConvGeometry { stride, dilation, groups, kernel, .. } = *geometry;
     groups == 1 && is_thin_window(kernel, stride, dilation, channels)
 }

@@ -106,3 +106,85 @@ fn a_map_is_not_made_for_its_sum() {
     assert!(flops(Passes::PLAIN) > map, "{} of {map}", flops(Passes::PLAIN));
     assert!(flops(Passes::FAST) < map / 8, "{} of {map}", flops(Passes::FAST));
 }
+
+/// A first layer as networks have it, on its way into a second one: a loss for each task.
+fn two_layers<'t>(x: Var<'t>, weights: &[Var<'t>], how: Conv2d, pooled: bool) -> Var<'t> {
+    let [window, bias, scale, shift, next] = weights[..] else { unreachable!("five weights") };
+    let y = (x.conv2d(window, how) + bias).normalize(&[1, 2, 3], 0.1) * scale + shift;
+    let y = if pooled { y.max_pool(Window::tiles(2)).relu() } else { y.relu() };
+    y.conv2d(next, Conv2d::new(2, 1)).sin().sum(&[1, 2, 3, 4])
+}
+
+/// All weights after a step of each task's own.
+fn learnt<'t>(x: Var<'t>, weights: &[Var<'t>], how: Conv2d, pooled: bool) -> Vec<Var<'t>> {
+    let own: Vec<Var> = weights.iter().map(|w| w.per_task(x.shape()[0])).collect();
+    let gradient = grad(two_layers(x, &own, how, pooled).sum_all(), &own);
+    own.iter().zip(&gradient).map(|(w, g)| *w - *g * 0.1).collect()
+}
+
+const TWO_LAYERS: [&[usize]; 5] =
+    [&[1, 3, 3, 1, 16], &[1, 1, 1, 1, 16], &[1, 1, 1, 1, 16], &[1, 1, 1, 1, 16], &[1, 3, 3, 16, 2]];
+
+/// What a normalised map leaves for its window is taken from sums that were there: gradients to the third order,
+/// on pictures of each task and on shared ones.
+#[test]
+fn gradients_of_a_normalised_first_layer_are_taken_apart() {
+    for (h, w, how, pooled) in [
+        (5, 6, Conv2d::new(1, 1), false),
+        (7, 5, Conv2d::new(2, 1), false),
+        (6, 7, Conv2d { pad: [0, 1, 2, 0], stride: [1, 2], ..Conv2d::new(1, 0) }, false),
+        (6, 5, Conv2d::new(1, 1), true),
+    ] {
+        let pictures: &[usize] = &[2, 2, h, w, 1];
+        let shapes = [&[pictures][..], &TWO_LAYERS].concat();
+        check(&format!("two layers on {h}×{w}, pooled {pooled}"), &shapes, |v| {
+            let shared = v[0].slice(&[0; 5], [1, 2, h, w, 1]).per_task(2);
+            let through = |x| {
+                let after = learnt(x, &v[1..], how, pooled);
+                // Not by the bias, whose gradient is 0 and has no scale.
+                let wanted = [v[1], v[3], v[4], v[5]];
+                grad(two_layers(x, &after, how, pooled).sum_all(), &wanted)
+            };
+            let second = through(v[0]);
+            let third = grad(second[0].square().sum_all(), &v[1..2]);
+            [learnt(v[0], &v[1..], how, pooled), second, third, through(shared)].concat()
+        });
+    }
+}
+
+/// A forward pass makes the map twice, a backward pass visits the cotangent once; the way back through an inner step, what
+/// both were changed by, once each.
+#[test]
+fn a_first_layer_is_visited_seldom() {
+    let tape = Tape::new();
+    let x = tape.input([3, 2, 8, 8, 1]);
+    let weights = TWO_LAYERS.map(|shape| tape.input(shape));
+    let how = Conv2d::new(1, 1);
+    let visits = |outputs: &[Var]| {
+        let plan = Plan::fast(&tape, outputs, &[], Memory::PerWorker);
+        let thin = |kernel: &&Kernel| match &kernel.kind {
+            Kind::Sweep(sweep) => !sweep.thins.is_empty() || !sweep.window_sums.is_empty(),
+            _ => false,
+        };
+        plan.kernels.iter().filter(thin).count()
+    };
+    let after = learnt(x, &weights, how, false);
+    assert_eq!(visits(&after), 3);
+    let through = grad(two_layers(x, &after, how, false).sum_all(), &weights);
+    assert_eq!(visits(&through), 8);
+}
+
+/// Nothing visits a map for a sum of what its mean was taken off: here for the bias before a normalisation.
+#[test]
+fn what_a_mean_was_taken_off_sums_to_zero() {
+    let tape = Tape::new();
+    let (x, bias) = (tape.input([3, 4, 5]), tape.input([1, 1, 5]));
+    let y = (x + bias).normalize(&[1], 1e-3).sin();
+    let gradient = grad(y.square().sum_all(), &[bias])[0];
+    let reading = |passes| {
+        let plan = Plan::with(&tape, &[gradient], &[], Memory::PerWorker, passes);
+        plan.kernels.iter().filter(|kernel| !kernel.reads().is_empty()).count()
+    };
+    assert!(reading(Passes::PLAIN) > 10);
+    assert_eq!(reading(Passes::FAST), 0);
+}

@@ -1,0 +1,227 @@
+//! Which sums over a first layer's map follow from sums that others need as well?
+//!
+//! A convolution is one form F(x, w, g), linear in picture, window and cotangent; its gradient by the window W(x, g)
+//! is what it leaves for each number of w. So where a thin map (`thin.rs`) is visited anyway,
+//!
+//! ```text
+//! W(x, g·a + h·b + c) = W(x, g)·a + W(x, h)·b + W(x, 1)·c       a, b, c the same for all pixels
+//! Σ (conv(x, w) + c)·g = Σ w·W(x, g) + c·Σ g                    the first sum over pixels, the second over the window
+//! ```
+//!
+//! A normalisation's gradient is a cotangent from behind, times a factor, and the map itself, times another, and a mean: with
+//! the first line only that cotangent is still to be visited, and not after its sums but together with them; with the
+//! second, sums of products of maps become dots of nine numbers. The map itself stays one map: of
+//! conv(x, w) and minus its mean apart little would be left. What rounding costs: W(x, g) is as much larger than
+//! what it is without its mean as the pictures' mean is larger than their spread (`tests/offsets.rs`).
+
+use super::simplify::{ADD, MUL, Rules};
+use super::thin;
+use crate::op::{ConvGeometry, Op, Side};
+use crate::shape::{Axes, Shape};
+use crate::tape::Node;
+use std::collections::HashMap;
+
+/// Sums within sums that are looked through for terms.
+const TERMS: usize = 8;
+/// A map's pixels: pictures, rows, columns.
+const PIXELS: Axes = Axes(0b1110);
+
+/// Gradients by a thin window that the graph holds: picture, cotangent and how they meet.
+#[derive(Default)]
+pub(super) struct Windows {
+    known: Vec<(usize, usize, ConvGeometry)>,
+    /// By the later one of its two operands in the graph that is rewritten.
+    coming: HashMap<usize, Vec<(usize, usize, ConvGeometry)>>,
+}
+
+impl Windows {
+    /// What the graph that is going to be rewritten holds.
+    pub fn of(nodes: &[Node]) -> Self {
+        let mut coming: HashMap<usize, Vec<_>> = HashMap::new();
+        for node in nodes {
+            let (Op::Conv { side: Side::Weight, geometry }, &[x, g]) = (&node.op, &node.inputs[..])
+            else {
+                continue;
+            };
+            if is_thin(geometry, nodes[x].shape, nodes[g].shape) {
+                coming.entry(x.max(g)).or_default().push((x, g, *geometry));
+            }
+        }
+        Self { known: vec![], coming }
+    }
+
+    /// Old node `id` has been made: `to` says what all until then became.
+    pub fn made(&mut self, id: usize, to: &[usize]) {
+        let coming = self.coming.remove(&id).unwrap_or_default();
+        self.known.extend(coming.into_iter().map(|(x, g, how)| (to[x], to[g], how)));
+    }
+}
+
+fn is_thin(geometry: &ConvGeometry, picture: Shape, map: Shape) -> bool {
+    thin::is_thin(geometry, [picture[4], map[4]])
+}
+
+/// A thin map with what is added to it, the same for all pixels.
+struct Map {
+    picture: usize,
+    window: usize,
+    geometry: ConvGeometry,
+    /// As small as they are.
+    added: Vec<usize>,
+}
+
+/// A term of a cotangent: factors that do not vary over pixels, in the shape of a sum, and a map; none where that is 1.
+struct Term {
+    factors: Vec<usize>,
+    map: Option<usize>,
+}
+
+impl Rules {
+    /// W(x, g) where `g` is a sum: term by term, if that leaves one map at most that nobody's window sums are known of.
+    pub(super) fn window_rule(
+        &mut self,
+        x: usize,
+        g: usize,
+        geometry: ConvGeometry,
+        shape: Shape,
+    ) -> Option<usize> {
+        let map = self.made.shape(g);
+        if !self.thin || !is_thin(&geometry, self.made.shape(x), map) {
+            return None;
+        }
+        let mut terms = vec![];
+        self.terms(g, &mut vec![], TERMS, &mut terms);
+        if let [Term { factors, map: Some(_) }] = &terms[..]
+            && factors.is_empty()
+        {
+            return None;
+        }
+        let side = Op::Conv { side: Side::Weight, geometry };
+        let mut left: Vec<usize> = terms.iter().filter_map(|term| term.map).collect();
+        left.retain(|&g| {
+            let of_picture = self.thin_map(g).is_some_and(|map| map.picture == x);
+            !of_picture && self.made.find(side.clone(), vec![x, g], shape).is_none()
+        });
+        left.sort_unstable();
+        left.dedup();
+        // What a sweep makes as it goes, or puts back.
+        let rides = |id: usize| matches!(self.op(id), Op::Pointwise(_) | Op::Put(_));
+        if left.len() > 1 || !terms.iter().filter_map(|term| term.map).all(rides) {
+            return None;
+        }
+        let parts: Vec<usize> = terms
+            .into_iter()
+            .map(|Term { factors, map: g }| {
+                let sums = match g {
+                    Some(g) => self.make(side.clone(), vec![x, g], shape),
+                    None => self.seen(x, geometry, map, shape),
+                };
+                factors.into_iter().fold(sums, |sums, factor| {
+                    let factor = self.expanded(factor, shape);
+                    self.make(MUL, vec![sums, factor], shape)
+                })
+            })
+            .collect();
+        parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
+    }
+
+    /// Σ p·q over all pixels, one of them a thin map whose picture's window sums of the other are needed as well.
+    pub(super) fn dot_rule(
+        &mut self,
+        p: usize,
+        q: usize,
+        axes: Axes,
+        shape: Shape,
+    ) -> Option<usize> {
+        if p == q || !self.are_pixels(p, axes) {
+            return None;
+        }
+        // A variance stays: it is never negative, and its rounding does not grow where the window sees little.
+        let pairs = [(p, q), (q, p)].into_iter();
+        let mut dots: Vec<(Map, usize)> =
+            pairs.filter_map(|(map, g)| Some((self.thin_map(map)?, g))).collect();
+        dots.retain(|(map, g)| self.windows.known.contains(&(map.picture, *g, map.geometry)));
+        // Sums that were there first do not wait for the map that is visited last.
+        let (map, g) = dots.into_iter().min_by_key(|&(_, g)| g)?;
+        let window = self.made.shape(map.window);
+        let side = Op::Conv { side: Side::Weight, geometry: map.geometry };
+        let sums = self.make(side, vec![map.picture, g], window);
+        let product = self.make(MUL, vec![map.window, sums], window);
+        let dot = self.make(Op::Sum(PIXELS), vec![product], shape);
+        let added: Vec<usize> =
+            map.added.into_iter().map(|added| self.expanded(added, shape)).collect();
+        let added = added.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape));
+        let whole = self.make(Op::Sum(axes), vec![g], shape);
+        match added {
+            // A mean taken off leaves 0.
+            Some(added) if self.made.number(whole) != Some(0.0) => {
+                let product = self.make(MUL, vec![whole, added], shape);
+                Some(self.make(ADD, vec![dot, product], shape))
+            }
+            _ => Some(dot),
+        }
+    }
+
+    /// What a window sees in all, at each of its places, for each of a map's channels: W(x, 1).
+    pub(super) fn seen(
+        &mut self,
+        x: usize,
+        geometry: ConvGeometry,
+        map: Shape,
+        window: Shape,
+    ) -> usize {
+        let picture = self.made.shape(x);
+        let images = self.make(Op::Sum(Axes::new(&[1])), vec![x], picture.with(1, 1));
+        let ones = self.constant(1.0, map.with(1, 1).with(4, 1));
+        let side = Op::Conv { side: Side::Weight, geometry };
+        let seen = self.make(side, vec![images, ones], window.with(4, 1));
+        self.expanded(seen, window)
+    }
+
+    /// Whether a sum over `axes` goes over all pixels of a map and leaves its channels.
+    pub(super) fn are_pixels(&self, map: usize, axes: Axes) -> bool {
+        let shape = self.made.shape(map);
+        let all = || (1..4).all(|axis| axes.has(axis) || shape[axis] == 1);
+        shape.rank() == 5 && all() && !axes.has(0) && !axes.has(4)
+    }
+
+    /// Takes a sum apart.
+    fn terms(&mut self, id: usize, factors: &mut Vec<usize>, depth: usize, terms: &mut Vec<Term>) {
+        let shape = self.made.shape(id);
+        let sum = (1..4).fold(shape, |s, axis| s.with(axis, 1));
+        let before = factors.len();
+        if let Some(source) = self.constant_over(id, PIXELS) {
+            let factor = match self.made.number(source) {
+                Some(value) => self.constant(value, sum),
+                None => self.expanded(source, sum),
+            };
+            let factors = [&factors[..], &[factor]].concat();
+            terms.push(Term { factors, map: None });
+            return;
+        }
+        let rest = self.constants_out(id, PIXELS, sum, super::simplify::DEEP, factors);
+        let is_sum = *self.op(rest) == ADD && depth > 0 && self.thin_map(rest).is_none();
+        if is_sum {
+            for term in [self.input(rest, 0), self.input(rest, 1)] {
+                self.terms(term, factors, depth - 1, terms);
+            }
+        } else {
+            terms.push(Term { factors: factors.clone(), map: Some(rest) });
+        }
+        factors.truncate(before);
+    }
+
+    /// Node `id` as a thin map with something added.
+    fn thin_map(&self, id: usize) -> Option<Map> {
+        let mut added = vec![];
+        let mut at = id;
+        while *self.op(at) == ADD {
+            added.push(self.constant_over(self.input(at, 1), PIXELS)?);
+            at = self.input(at, 0);
+        }
+        let Op::Conv { side: Side::Output, geometry } = *self.op(at) else { return None };
+        let (picture, window) = (self.input(at, 0), self.input(at, 1));
+        let thin = is_thin(&geometry, self.made.shape(picture), self.made.shape(id));
+        thin.then_some(Map { picture, window, geometry, added })
+    }
+}

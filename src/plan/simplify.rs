@@ -3,7 +3,7 @@
 //! What is shared is computed once (`Expand` moves behind an operation whose operands are all
 //! expanded), equal expressions become one, constants fold, sums of what does not vary become
 //! products, and pointwise work moves to the small side of a pool (through `Take` and `Put`) and before a
-//! split of axes (`split.rs`). Each rule is exact but for rounding. A product with the constant 0 is left alone: it would hide a NaN.
+//! split of axes (`split.rs`); of a first layer's gradients only what nobody else needs is left (`trilinear.rs`). Each rule is exact but for rounding. A product with the constant 0 is left alone: it would hide a NaN.
 
 use super::graph::{Builder, Graph};
 use super::trilinear::Windows;
@@ -29,13 +29,15 @@ pub fn simplify(graph: Graph, thin: bool) -> Graph {
 }
 
 fn round(graph: Graph, thin: bool) -> Graph {
-    let windows = Windows::of(&graph.nodes);
-    let mut rules = Rules { made: Builder::default(), thin, windows };
+    let windows = thin.then(|| Windows::of(&graph.nodes));
+    let mut rules = Rules { made: Builder::default(), windows };
     let mut to = Vec::with_capacity(graph.nodes.len());
     for (id, node) in graph.nodes.into_iter().enumerate() {
         let inputs = node.inputs.iter().map(|&input| to[input]).collect();
         to.push(rules.make(node.op, inputs, node.shape));
-        rules.windows.made(id, &to);
+        if let Some(windows) = &mut rules.windows {
+            windows.made(id, &to);
+        }
     }
     let outputs = graph.outputs.iter().map(|&output| to[output]).collect();
     Graph { nodes: rules.made.nodes, outputs }.live()
@@ -43,8 +45,8 @@ fn round(graph: Graph, thin: bool) -> Graph {
 
 pub(super) struct Rules {
     pub(super) made: Builder,
-    pub(super) thin: bool,
-    pub(super) windows: Windows,
+    /// None where a first layer's map is stored.
+    pub(super) windows: Option<Windows>,
 }
 
 pub(super) const ADD: Op = Op::Pointwise(Pointwise::Add);

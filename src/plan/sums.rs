@@ -1,5 +1,5 @@
 //! Which sums are smaller than they are written? Constant factors leave them, sums of sums become one, and terms that others
-//! sum as well are summed once; what a mean was taken off sums to 0; the sum over a first layer's map is taken from its picture.
+//! sum as well are summed once; the sum over a first layer's map is taken from its picture.
 
 use super::simplify::{ADD, DEEP, MUL, Rules};
 use crate::op::{Along, ConvGeometry, Op, Side};
@@ -85,10 +85,23 @@ impl Rules {
             // Σ (a + b) = Σ a + Σ b where one of them gets simpler by it.
             op if op == ADD && !axes.has(0) => {
                 let (p, q) = (self.input(x, 0), self.input(x, 1));
-                if self.is_minus_mean(p, q, axes, shape, count) {
+                if self.is_less_its_mean(p, q, axes, shape) {
                     return Some(self.constant(0.0, shape));
                 }
-                if !self.is_simpler(x, axes, DEEP) {
+                if let Some(sum) = self.sum_of_terms(x, axes, shape) {
+                    return Some(sum);
+                }
+                let simpler = |id: usize, other: usize| match self.op(id) {
+                    Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
+                    // A bias is older than the map and so no mean of it.
+                    Op::Conv { .. } => {
+                        let older = self.constant_over(other, axes).is_some_and(|bias| bias < id);
+                        older && self.is_seen_whole(id, axes)
+                    }
+                    // By a number alone nothing gets simpler: the terms' sum is one as well.
+                    _ => self.is_scaled(id, axes, DEEP, false) || self.splits(id, axes).is_some(),
+                };
+                if !simpler(p, q) && !simpler(q, p) {
                     return None;
                 }
                 let a = self.make(Op::Sum(axes), vec![p], shape);
@@ -117,42 +130,6 @@ impl Rules {
         self.make(Op::Sum(Axes::new(&[1, 2, 3])), vec![product], shape)
     }
 
-    /// Whether the sum over one of two terms, or of their own terms, is less work than it is written.
-    fn is_simpler(&self, sum: usize, axes: Axes, depth: usize) -> bool {
-        let (p, q) = (self.input(sum, 0), self.input(sum, 1));
-        let simpler = |id: usize, other: usize| match self.op(id) {
-            Op::Put(Along::Window(_)) => axes.has(2) && axes.has(3),
-            // A bias is older than the map and so no mean of it.
-            Op::Conv { .. } => {
-                let older = self.constant_over(other, axes).is_some_and(|bias| bias < id);
-                older && self.is_seen_whole(id, axes)
-            }
-            op if *op == ADD && depth > 0 => self.is_simpler(id, axes, depth - 1),
-            // By a number alone nothing gets simpler: the terms' sum is one as well.
-            _ => self.is_scaled(id, axes, DEEP, false) || self.splits(id, axes).is_some(),
-        };
-        simpler(p, q) || simpler(q, p)
-    }
-
-    /// Whether `minus` is the mean of `x` over `axes`, of so many numbers each, with a minus.
-    fn is_minus_mean(
-        &mut self,
-        x: usize,
-        minus: usize,
-        axes: Axes,
-        sum: Shape,
-        count: usize,
-    ) -> bool {
-        let Some((mean, _)) = self.small(minus) else { return false };
-        if *self.op(mean) != MUL || self.made.shape(mean) != sum {
-            return false;
-        }
-        let (of, factor) = (self.input(mean, 0), self.input(mean, 1));
-        let minus_one = self.made.number(factor).map(|factor| factor * count as f64 + 1.0);
-        minus_one.is_some_and(|rest| rest.abs() < 1e-12)
-            && self.make(Op::Sum(axes), vec![x], sum) == of
-    }
-
     /// An operand of a product that does not vary over `axes`.
     pub(super) fn constant_over(&self, id: usize, axes: Axes) -> Option<usize> {
         let (source, s) = self.small(id)?;
@@ -173,10 +150,7 @@ impl Rules {
         }
         let (p, q) = (self.input(x, 0), self.input(x, 1));
         if let Some(source) = self.constant_over(q, axes) {
-            outside.push(match self.made.number(source) {
-                Some(value) => self.constant(value, sum),
-                None => self.expanded(source, sum),
-            });
+            outside.push(self.expanded(source, sum));
             return self.constants_out(p, axes, sum, depth - 1, outside);
         }
         let before = outside.len();

@@ -6,15 +6,16 @@
 //! ```text
 //! W(x, g·a + h·b + c) = W(x, g)·a + W(x, h)·b + W(x, 1)·c       a, b, c the same for all pixels
 //! Σ (conv(x, w) + c)·g = Σ w·W(x, g) + c·Σ g                    the first sum over pixels, the second over the window
+//! Σ (g·a + h·b) = a·Σ g + b·Σ h                                 Σ (h - mean h) = 0
 //! ```
 //!
 //! A normalisation's gradient is a cotangent from behind, times a factor, and the map itself, times another, and a mean: with
 //! the first line only that cotangent is still to be visited, and not after its sums but together with them; with the
-//! second, sums of products of maps become dots of nine numbers. The map itself stays one map: of
+//! others, sums of maps and of their products become dots of nine numbers. The map itself stays one map: of
 //! conv(x, w) and minus its mean apart little would be left. What rounding costs: W(x, g) is as much larger than
 //! what it is without its mean as the pictures' mean is larger than their spread (`tests/offsets.rs`).
 
-use super::simplify::{ADD, MUL, Rules};
+use super::simplify::{ADD, DEEP, MUL, Rules};
 use super::thin;
 use crate::op::{ConvGeometry, Op, Side};
 use crate::shape::{Axes, Shape};
@@ -27,7 +28,6 @@ const TERMS: usize = 8;
 const PIXELS: Axes = Axes(0b1110);
 
 /// Gradients by a thin window that the graph holds: picture, cotangent and how they meet.
-#[derive(Default)]
 pub(super) struct Windows {
     known: Vec<(usize, usize, ConvGeometry)>,
     /// By the later one of its two operands in the graph that is rewritten.
@@ -61,6 +61,11 @@ fn is_thin(geometry: &ConvGeometry, picture: Shape, map: Shape) -> bool {
     thin::is_thin(geometry, [picture[4], map[4]])
 }
 
+/// The gradient by the window.
+fn by_window(geometry: ConvGeometry) -> Op {
+    Op::Conv { side: Side::Weight, geometry }
+}
+
 /// A thin map with what is added to it, the same for all pixels.
 struct Map {
     picture: usize,
@@ -86,17 +91,16 @@ impl Rules {
         shape: Shape,
     ) -> Option<usize> {
         let map = self.made.shape(g);
-        if !self.thin || !is_thin(&geometry, self.made.shape(x), map) {
+        if self.windows.is_none() || !is_thin(&geometry, self.made.shape(x), map) {
             return None;
         }
-        let mut terms = vec![];
-        self.terms(g, &mut vec![], TERMS, &mut terms);
+        let terms = self.terms(g);
         if let [Term { factors, map: Some(_) }] = &terms[..]
             && factors.is_empty()
         {
             return None;
         }
-        let side = Op::Conv { side: Side::Weight, geometry };
+        let side = by_window(geometry);
         let mut left: Vec<usize> = terms.iter().filter_map(|term| term.map).collect();
         left.retain(|&g| {
             let of_picture = self.thin_map(g).is_some_and(|map| map.picture == x);
@@ -116,10 +120,51 @@ impl Rules {
                     Some(g) => self.make(side.clone(), vec![x, g], shape),
                     None => self.seen(x, geometry, map, shape),
                 };
-                factors.into_iter().fold(sums, |sums, factor| {
-                    let factor = self.expanded(factor, shape);
-                    self.make(MUL, vec![sums, factor], shape)
-                })
+                self.times(sums, factors, shape)
+            })
+            .collect();
+        parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
+    }
+
+    /// Whether a thin map, or a sum of terms with one, is added to its mean over all pixels with a minus: that sums to 0.
+    pub(super) fn is_less_its_mean(
+        &mut self,
+        x: usize,
+        minus: usize,
+        axes: Axes,
+        sum: Shape,
+    ) -> bool {
+        let Some((mean, _)) = self.small(minus) else { return false };
+        let may = self.windows.is_some() && self.are_pixels(x, axes);
+        if !may || *self.op(mean) != MUL || self.made.shape(mean) != sum {
+            return false;
+        }
+        let maps = self.terms(x).into_iter().filter_map(|term| term.map);
+        if !maps.into_iter().any(|map| self.thin_map(map).is_some()) {
+            return false;
+        }
+        let (of, factor) = (self.input(mean, 0), self.input(mean, 1));
+        let count = (self.made.shape(x).len() / sum.len()) as f64;
+        let is_count = self.made.number(factor).is_some_and(|f| (f * count + 1.0).abs() < 1e-12);
+        is_count && self.make(Op::Sum(axes), vec![x], sum) == of
+    }
+
+    /// Σ over all pixels of terms that are maps, a thin one among them: term by term, so that no visit makes that one for it.
+    pub(super) fn sum_of_terms(&mut self, x: usize, axes: Axes, shape: Shape) -> Option<usize> {
+        if self.windows.is_none() || !self.are_pixels(x, axes) {
+            return None;
+        }
+        let terms = self.terms(x);
+        let maps: Vec<usize> = terms.iter().map(|term| term.map).collect::<Option<_>>()?;
+        if maps.len() == 1 || !maps.iter().any(|&map| self.thin_map(map).is_some()) {
+            return None;
+        }
+        let parts: Vec<usize> = maps
+            .into_iter()
+            .zip(terms)
+            .map(|(map, Term { factors, .. })| {
+                let sum = self.make(Op::Sum(axes), vec![map], shape);
+                self.times(sum, factors, shape)
             })
             .collect();
         parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
@@ -133,33 +178,31 @@ impl Rules {
         axes: Axes,
         shape: Shape,
     ) -> Option<usize> {
+        // A variance stays: it is never negative, and its rounding does not grow where the window sees little.
         if p == q || !self.are_pixels(p, axes) {
             return None;
         }
-        // A variance stays: it is never negative, and its rounding does not grow where the window sees little.
-        let pairs = [(p, q), (q, p)].into_iter();
-        let mut dots: Vec<(Map, usize)> =
-            pairs.filter_map(|(map, g)| Some((self.thin_map(map)?, g))).collect();
-        dots.retain(|(map, g)| self.windows.known.contains(&(map.picture, *g, map.geometry)));
+        let known = &self.windows.as_ref()?.known;
+        let dots = [(p, q), (q, p)].into_iter().filter_map(|(map, g)| {
+            let map = self.thin_map(map)?;
+            known.contains(&(map.picture, g, map.geometry)).then_some((map, g))
+        });
         // Sums that were there first do not wait for the map that is visited last.
-        let (map, g) = dots.into_iter().min_by_key(|&(_, g)| g)?;
+        let (map, g) = dots.min_by_key(|&(_, g)| g)?;
         let window = self.made.shape(map.window);
-        let side = Op::Conv { side: Side::Weight, geometry: map.geometry };
-        let sums = self.make(side, vec![map.picture, g], window);
+        let sums = self.make(by_window(map.geometry), vec![map.picture, g], window);
         let product = self.make(MUL, vec![map.window, sums], window);
         let dot = self.make(Op::Sum(PIXELS), vec![product], shape);
-        let added: Vec<usize> =
-            map.added.into_iter().map(|added| self.expanded(added, shape)).collect();
-        let added = added.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape));
         let whole = self.make(Op::Sum(axes), vec![g], shape);
-        match added {
-            // A mean taken off leaves 0.
-            Some(added) if self.made.number(whole) != Some(0.0) => {
-                let product = self.make(MUL, vec![whole, added], shape);
-                Some(self.make(ADD, vec![dot, product], shape))
-            }
-            _ => Some(dot),
+        if self.made.number(whole) == Some(0.0) {
+            return Some(dot); // a mean was taken off g
         }
+        let added: Vec<usize> = map.added.iter().map(|&c| self.expanded(c, shape)).collect();
+        let Some(added) = added.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape)) else {
+            return Some(dot);
+        };
+        let product = self.make(MUL, vec![whole, added], shape);
+        Some(self.make(ADD, vec![dot, product], shape))
     }
 
     /// What a window sees in all, at each of its places, for each of a map's channels: W(x, 1).
@@ -173,8 +216,7 @@ impl Rules {
         let picture = self.made.shape(x);
         let images = self.make(Op::Sum(Axes::new(&[1])), vec![x], picture.with(1, 1));
         let ones = self.constant(1.0, map.with(1, 1).with(4, 1));
-        let side = Op::Conv { side: Side::Weight, geometry };
-        let seen = self.make(side, vec![images, ones], window.with(4, 1));
+        let seen = self.make(by_window(geometry), vec![images, ones], window.with(4, 1));
         self.expanded(seen, window)
     }
 
@@ -185,28 +227,43 @@ impl Rules {
         shape.rank() == 5 && all() && !axes.has(0) && !axes.has(4)
     }
 
-    /// Takes a sum apart.
-    fn terms(&mut self, id: usize, factors: &mut Vec<usize>, depth: usize, terms: &mut Vec<Term>) {
+    /// `id` times factors, which are made as large.
+    fn times(&mut self, id: usize, factors: Vec<usize>, shape: Shape) -> usize {
+        factors.into_iter().fold(id, |id, factor| {
+            let factor = self.expanded(factor, shape);
+            self.make(MUL, vec![id, factor], shape)
+        })
+    }
+
+    /// A sum over pixels taken apart.
+    fn terms(&mut self, id: usize) -> Vec<Term> {
+        let mut terms = vec![];
+        self.add_terms(id, &mut vec![], TERMS, &mut terms);
+        terms
+    }
+
+    fn add_terms(
+        &mut self,
+        id: usize,
+        factors: &mut Vec<usize>,
+        depth: usize,
+        terms: &mut Vec<Term>,
+    ) {
         let shape = self.made.shape(id);
         let sum = (1..4).fold(shape, |s, axis| s.with(axis, 1));
         let before = factors.len();
         if let Some(source) = self.constant_over(id, PIXELS) {
-            let factor = match self.made.number(source) {
-                Some(value) => self.constant(value, sum),
-                None => self.expanded(source, sum),
-            };
-            let factors = [&factors[..], &[factor]].concat();
-            terms.push(Term { factors, map: None });
-            return;
-        }
-        let rest = self.constants_out(id, PIXELS, sum, super::simplify::DEEP, factors);
-        let is_sum = *self.op(rest) == ADD && depth > 0 && self.thin_map(rest).is_none();
-        if is_sum {
-            for term in [self.input(rest, 0), self.input(rest, 1)] {
-                self.terms(term, factors, depth - 1, terms);
-            }
+            factors.push(self.expanded(source, sum));
+            terms.push(Term { factors: factors.clone(), map: None });
         } else {
-            terms.push(Term { factors: factors.clone(), map: Some(rest) });
+            let rest = self.constants_out(id, PIXELS, sum, DEEP, factors);
+            if *self.op(rest) == ADD && depth > 0 && self.thin_map(rest).is_none() {
+                for term in [self.input(rest, 0), self.input(rest, 1)] {
+                    self.add_terms(term, factors, depth - 1, terms);
+                }
+            } else {
+                terms.push(Term { factors: factors.clone(), map: Some(rest) });
+            }
         }
         factors.truncate(before);
     }

@@ -174,12 +174,13 @@ fn a_first_layer_is_visited_seldom() {
     assert_eq!(visits(&through), 8);
 }
 
-/// Nothing visits a map for a sum of what its mean was taken off: here for the bias before a normalisation.
+/// Nothing is visited for the bias before a normalisation, whose gradient is the sum of what its mean was taken off.
 #[test]
 fn what_a_mean_was_taken_off_sums_to_zero() {
     let tape = Tape::new();
-    let (x, bias) = (tape.input([3, 4, 5]), tape.input([1, 1, 5]));
-    let y = (x + bias).normalize(&[1], 1e-3).sin();
+    let x = tape.input([3, 2, 8, 8, 1]);
+    let (window, bias) = (tape.input(TWO_LAYERS[0]), tape.input(TWO_LAYERS[1]));
+    let y = (x.conv2d(window, Conv2d::new(1, 1)) + bias).normalize(&[1, 2, 3], 1e-3).sin();
     let gradient = grad(y.square().sum_all(), &[bias])[0];
     let reading = |passes| {
         let plan = Plan::with(&tape, &[gradient], &[], Memory::PerWorker, passes);

@@ -10,7 +10,7 @@ pub mod visits;
 use crate::error::{Error, Result};
 use crate::exec::cpu::isa::Isa;
 use crate::exec::cpu::measure;
-use crate::exec::{Device, Options, compile};
+use crate::exec::{Options, compile};
 use rows::Row;
 use serde::Serialize;
 use std::time::Instant;
@@ -139,11 +139,6 @@ pub fn rows_named(names: &[String]) -> Result<Vec<Row>> {
         }
     }
     Ok(chosen)
-}
-
-/// The device a line was asked for, as `Options` has it.
-pub fn options(device: Device, threads: usize) -> Options {
-    Options { device, threads: (threads > 0).then_some(threads), ..Options::default() }
 }
 
 /// Where a row's time goes on `cpu`, on one thread, after one run.

@@ -5,13 +5,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::executor::Executor;
 use super::output;
-use super::predict::options;
 use crate::data::picture;
 use crate::data::support::{self, Support};
 use crate::error::{Error, Result};
 use crate::predict::{Adapted, Answer, Model, Predictor, adapt};
-use crate::recipe::Device;
 
 /// Teach a model new classes from a few pictures
 #[derive(Debug, clap::Args)]
@@ -33,12 +32,8 @@ pub struct Args {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
-    /// auto, cpu, gpu, gpu:N or reference
-    #[arg(long, default_value = "auto")]
-    pub device: Device,
-    /// Threads of `cpu`; 0 takes all cores
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    #[command(flatten)]
+    pub executor: Executor,
 }
 
 /// The head's name where none is given.
@@ -46,7 +41,7 @@ const HEAD: &str = "own";
 
 pub fn main(args: &Args) -> Result<()> {
     let begun = Instant::now();
-    let options = options(args.device, args.threads);
+    let options = args.executor.options();
     let model = Model::load(&args.model)?;
     let head = args.head.as_deref().unwrap_or(HEAD);
     let out =

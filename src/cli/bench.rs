@@ -1,9 +1,9 @@
 //! `metatape bench`: how fast it is here, beside what the machine can do.
 
+use super::executor::Executor;
 use super::output;
 use crate::bench;
 use crate::error::{Error, Result};
-use crate::recipe::Device;
 use crate::report::flame::{self, Slice};
 
 /// Time kernels and meta-steps
@@ -21,19 +21,15 @@ pub struct Args {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
-    /// Threads of `cpu`; 0 takes all cores
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
-    /// auto, cpu, gpu, gpu:N or reference
-    #[arg(long, default_value = "auto")]
-    pub device: Device,
+    #[command(flatten)]
+    pub executor: Executor,
 }
 
 /// A bench that prints a table of its own.
 type Table = fn(&Args) -> Result<()>;
 
 pub fn main(args: &Args) -> Result<()> {
-    let options = bench::options(args.device.into(), args.threads);
+    let options = args.executor.options();
     let mut names = args.names.clone();
     let specials: [(&str, Table); 5] = [
         ("kernels", kernels),
@@ -164,7 +160,7 @@ fn planning(args: &Args) -> Result<()> {
 
 /// Time, memory and dispatches against the number of tasks.
 fn tasks(args: &Args) -> Result<()> {
-    let options = bench::options(args.device.into(), args.threads);
+    let options = args.executor.options();
     if !args.json {
         output::print("tasks  median ms  ms a task  peak MiB  kernels  device\n")?;
     }
@@ -185,7 +181,7 @@ fn tasks(args: &Args) -> Result<()> {
 
 /// Exact meta-gradients on one tape and with inner steps computed again, against their number.
 fn second_order(args: &Args) -> Result<()> {
-    let options = bench::options(args.device.into(), args.threads);
+    let options = args.executor.options();
     if !args.json {
         output::print(
             "inner steps  way                                               median ms    min ms  peak MiB    GFLOP  device\n",

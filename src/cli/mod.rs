@@ -8,6 +8,7 @@ pub mod bench;
 pub mod compare;
 pub mod data;
 pub mod devices;
+pub mod executor;
 pub mod explain;
 pub mod gradcheck;
 pub mod output;

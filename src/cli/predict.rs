@@ -6,12 +6,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::executor::Executor;
 use super::output;
 use crate::data::{picture, support};
 use crate::error::{Error, Result};
-use crate::exec;
 use crate::predict::{Latency, Model, Page, Predictor, overlay};
-use crate::recipe::Device;
 use crate::report::overlay::png;
 use crate::run::files::{io_error, write_atomic};
 
@@ -35,12 +34,8 @@ pub struct Args {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
-    /// auto, cpu, gpu, gpu:N or reference
-    #[arg(long, default_value = "auto")]
-    pub device: Device,
-    /// Threads of `cpu`; 0 takes all cores
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
+    #[command(flatten)]
+    pub executor: Executor,
 }
 
 pub fn main(args: &Args) -> Result<()> {
@@ -56,7 +51,7 @@ pub fn main(args: &Args) -> Result<()> {
         names => names.iter().map(|name| model.head(name)).collect::<Result<Vec<_>>>()?,
     };
     let paths = pictures(&args.paths)?;
-    let mut predictor = Predictor::new(&model, &heads, &options(args.device, args.threads))?;
+    let mut predictor = Predictor::new(&model, &heads, &args.executor.options())?;
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).map_err(|e| io_error("make the folder", out, &e))?;
     }
@@ -141,11 +136,6 @@ pub fn main(args: &Args) -> Result<()> {
             paths.len()
         ))),
     }
-}
-
-pub(super) fn options(device: Device, threads: usize) -> exec::Options {
-    let threads = Some(threads).filter(|&n| n > 0);
-    exec::Options { device: device.into(), threads, ..Default::default() }
 }
 
 /// Folders become the pictures in them.

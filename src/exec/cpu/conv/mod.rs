@@ -257,9 +257,9 @@ pub unsafe fn weight(
     debug_assert_eq!(plan.side, Side::Weight);
     let (n, o) = (plan.geo.n, plan.geo.o);
     unsafe {
-        // A tap that meets no pixel has a gradient too, 0.
-        if let (false, [first, .., last] | [first @ last]) =
-            (accumulate, &plan.weight_tiles[tiles.clone()])
+        // Where jobs meet in a tile, all of them add to it. A tap that meets no pixel has a gradient too, 0.
+        if let (false, false, [first, .., last] | [first @ last]) =
+            (accumulate, plan.one_job_a_tile, &plan.weight_tiles[tiles.clone()])
         {
             std::ptr::write_bytes(dw.add(first.start * o), 0, (last.end - first.start) * o);
         }
@@ -270,15 +270,17 @@ pub unsafe fn weight(
             for block in 0..blocks {
                 for job in &plan.jobs {
                     let all = job.places.len() / plan.chunk * count;
-                    let places = &job.places[all * block / blocks..all * (block + 1) / blocks];
-                    job_tiles(plan, job, places, x, g, dw, tiles.clone());
+                    let (from, to) = (all * block / blocks, all * (block + 1) / blocks);
+                    let add = accumulate || !plan.one_job_a_tile || start > 0 || from > 0;
+                    job_tiles(plan, job, &job.places[from..to], x, g, dw, tiles.clone(), add);
                 }
             }
         }
     }
 }
 
-/// The rows of `tiles` that a job reaches, pixel block after pixel block.
+/// The rows of `tiles` that a job reaches, pixel block after pixel block. Without `add` the first block replaces what
+/// stood there, by zeros if there is none.
 unsafe fn job_tiles(
     plan: &ConvPlan,
     job: &Job,
@@ -287,6 +289,7 @@ unsafe fn job_tiles(
     g: *const f32,
     dw: *mut f32,
     tiles: Range<usize>,
+    add: bool,
 ) {
     let geo = &plan.geo;
     let pieces = job.pieces.iter().filter(|piece| tiles.contains(&piece.tile));
@@ -310,10 +313,11 @@ unsafe fn job_tiles(
         b_pitch: 0,
         out: [std::ptr::null_mut(); ROWS],
         n: 0,
-        add: true,
+        add,
         walk: Walk::Pairs(&[]),
     };
-    for places in places.chunks(pixels) {
+    let none = (places.is_empty() && !add).then_some(places);
+    for places in none.into_iter().chain(places.chunks(pixels)) {
         tile.walk = Walk::Pairs(places);
         for group in 0..geo.groups {
             for column in (0..width).step_by(block) {
@@ -332,5 +336,6 @@ unsafe fn job_tiles(
                 }
             }
         }
+        tile.add = true;
     }
 }

@@ -55,6 +55,8 @@ pub struct ConvPlan {
     pub(super) passes: Vec<Pass>,
     pub(super) way: Way,
     pub(super) jobs: Vec<Job>,
+    /// Weight side: whether no two jobs reach the same tile.
+    pub(super) one_job_a_tile: bool,
     /// Rows of dw in each tile of the weight side.
     pub(super) weight_tiles: Vec<Range<usize>>,
     /// Input side: for each packed tap the tap in w.
@@ -115,6 +117,7 @@ impl ConvPlan {
             passes: vec![],
             way: Way::Direct,
             jobs: vec![],
+            one_job_a_tile: false,
             weight_tiles: vec![],
             packed_taps: vec![],
             channels: [source.channels, result.channels],
@@ -149,6 +152,7 @@ impl ConvPlan {
                     let tile = |r| start + r..start + part.min(r + height);
                     plan.weight_tiles.extend(rows.map(tile));
                 }
+                plan.one_job_a_tile = by_tap && !plan.is_depthwise();
                 plan.jobs = if by_tap { tables.by_tap() } else { tables.by_class() };
                 plan.jobs.iter_mut().for_each(|job| job.cut(&plan.weight_tiles));
             }

@@ -66,8 +66,7 @@ impl Rules {
                 let rest = self.constants_out(x, axes, shape, deep, &mut outside);
                 if !outside.is_empty() {
                     let sum = self.make(Op::Sum(axes), vec![rest], shape);
-                    let times = |sum, c| self.make(MUL, vec![sum, c], shape);
-                    return Some(outside.into_iter().fold(sum, times));
+                    return Some(self.times(sum, outside, shape));
                 }
                 let (p, q) = (self.input(x, 0), self.input(x, 1));
                 if let Some(dot) = self.dot_rule(p, q, axes, shape) {

@@ -123,7 +123,7 @@ impl Rules {
                 self.times(sums, factors, shape)
             })
             .collect();
-        parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
+        self.added(parts, shape)
     }
 
     /// Whether a thin map, or a sum of terms with one, is added to its mean over all pixels with a minus: that sums to 0.
@@ -167,7 +167,7 @@ impl Rules {
                 self.times(sum, factors, shape)
             })
             .collect();
-        parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
+        self.added(parts, shape)
     }
 
     /// Σ p·q over all pixels, one of them a thin map whose picture's window sums of the other are needed as well.
@@ -198,9 +198,7 @@ impl Rules {
             return Some(dot); // a mean was taken off g
         }
         let added: Vec<usize> = map.added.iter().map(|&c| self.expanded(c, shape)).collect();
-        let Some(added) = added.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape)) else {
-            return Some(dot);
-        };
+        let Some(added) = self.added(added, shape) else { return Some(dot) };
         let product = self.make(MUL, vec![whole, added], shape);
         Some(self.make(ADD, vec![dot, product], shape))
     }
@@ -227,8 +225,13 @@ impl Rules {
         shape.rank() == 5 && all() && !axes.has(0) && !axes.has(4)
     }
 
+    /// All of them added, if there is one.
+    fn added(&mut self, parts: Vec<usize>, shape: Shape) -> Option<usize> {
+        parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
+    }
+
     /// `id` times factors, which are made as large.
-    fn times(&mut self, id: usize, factors: Vec<usize>, shape: Shape) -> usize {
+    pub(super) fn times(&mut self, id: usize, factors: Vec<usize>, shape: Shape) -> usize {
         factors.into_iter().fold(id, |id, factor| {
             let factor = self.expanded(factor, shape);
             self.make(MUL, vec![id, factor], shape)

@@ -1,13 +1,15 @@
 //! Whole experiments, small: a run learns, and says where it diverged. (`kill.rs`: it can be stopped anywhere.)
 
 use std::path::Path;
+use std::sync::Arc;
 
-use metatape::data::omniglot::Part;
+use metatape::data::omniglot::{Omniglot, Part};
 use metatape::error::{Error, Result};
 use metatape::exec::{Device, Options};
 use metatape::experiment;
-use metatape::experiment::fewshot::{Objective, Source, Training, from_recipe};
+use metatape::experiment::fewshot::{Evaluation, Objective, Row, Source, Training, from_recipe};
 use metatape::nn::{Model, Weights};
+use metatape::random::stream;
 use metatape::recipe::{self, Override, Recipe};
 use metatape::run::{Run, Summary};
 
@@ -64,6 +66,30 @@ fn a_few_omniglot_steps_are_better_than_chance() {
     }
     let report = std::fs::read_to_string(folder.path().join("report.html")).expect("a report");
     assert!(report.contains("data:image/png;base64,"));
+}
+
+/// The two rows of Omniglot differ in how queries are judged, not in what tasks adapt on.
+#[test]
+fn rows_of_the_same_tasks_adapt_once() {
+    let small = ["filters=16", "evaluate.queries=1", "threads=1"];
+    let e = from_recipe(&load("omniglot-5w1s", &small).expect("recipe")).expect("an experiment");
+    let set = Arc::new(Omniglot::load(None).expect("the built-in characters"));
+    let weights = Weights::init(&e.net.spec(), 1);
+    let judged = |rows: &[Row]| {
+        let evaluation = Evaluation::new(&e, rows, &[0, 1, 3], Some(&set), stream::TEST);
+        let mut evaluation = evaluation.expect("compiles");
+        let scores = evaluation.run(&weights, 20, |_| Ok(())).expect("runs");
+        (scores, evaluation.cost().flops)
+    };
+    let [batch, single] = e.judged.rows[..] else { panic!("{:?}", e.judged.rows) };
+    assert!(batch.of_same_tasks(&single) && !Row::Support(5).of_same_tasks(&Row::Support(10)));
+    let (together, flops) = judged(&[batch, single]);
+    let ((of_batch, adapting), (of_single, judging)) = (judged(&[batch]), judged(&[single]));
+    assert_eq!(together, [of_batch, of_single].concat());
+    // Three inner steps on 5 pictures, forwards and backwards, are 45 passes of one; the queries of `batch` are judged in
+    // 15: three quarters of its work fall away.
+    let saved = (adapting + judging - flops) as f64 / adapting as f64;
+    assert!((0.6..0.9).contains(&saved), "{saved} of {adapting}");
 }
 
 /// Settings are chosen by characters that neither training nor the test has.

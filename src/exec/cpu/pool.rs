@@ -43,6 +43,12 @@ impl Barrier {
             if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
         }
     }
+
+    /// Whether at least half of the workers wait here, the caller not being one of them.
+    #[inline]
+    pub fn half_wait(&self) -> bool {
+        2 * self.arrived.load(Ordering::Relaxed) >= self.workers.max(2)
+    }
 }
 
 /// The parts of one kernel after the other, each claimed once. A worker takes its own stretch first, because

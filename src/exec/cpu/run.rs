@@ -2,12 +2,12 @@
 //!
 //! A per-task segment: workers take fixed chunks of tasks, run the whole segment for one task after
 //! the other in their own arena, and add what is summed over tasks into the chunk's own buffer. Chunks
-//! are combined as they are done (`tree.rs`). Where few large tasks do not divide by the workers, the last of
-//! them, and always a segment without tasks, all workers run in lockstep: small kernels are one
+//! are combined as they are done (`tree.rs`). Once half of the workers wait for the others, what is left of
+//! large tasks, and always a segment without tasks, all workers run in lockstep: small kernels are one
 //! worker's, large ones are cut into parts. The parts are the same when one worker runs them all, so
-//! no bit depends on how many workers there are.
+//! no bit depends on how many workers there are, nor on who waited for whom.
 
-use super::code::{Code, Scratch, stretch};
+use super::code::{Code, Scratch};
 use super::isa::Isa;
 use super::pool::{Barrier, Parts, Pool};
 use super::ready::Ready;
@@ -37,6 +37,8 @@ pub struct Cpu {
     /// Where each worker finds the buffers; in lockstep all use the first.
     tables: Vec<Table>,
     workers: Vec<Mutex<Worker>>,
+    /// What each worker has left to all of them, in the segment that runs.
+    rests: Vec<Mutex<Option<Rest>>>,
     segments: Vec<Running>,
     codes: Vec<Code>,
     /// Storage that the tables point into.
@@ -65,19 +67,27 @@ unsafe impl Send for Worker {}
 /// A segment's own state.
 struct Running {
     tree: Tree,
-    /// The last so many chunks, of one large task each, are run in lockstep.
-    lockstep: usize,
+    /// Its kernels do enough for one task that running them together pays.
+    large: bool,
     /// Sums of each chunk, sum after sum.
     sums: Floats,
     sums_len: usize,
+}
+
+/// What is left of a chunk: its tasks from one on, that one from a kernel on.
+#[derive(Clone, Copy)]
+struct Rest {
+    chunk: usize,
+    task: usize,
+    kernel: usize,
 }
 
 /// Who has done something in lockstep since all last met.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Since {
     Nothing,
-    /// Worker 0 alone.
-    First,
+    /// The leader alone.
+    Leader,
     Each,
 }
 
@@ -147,9 +157,8 @@ impl Cpu {
             let kernels = &plan.kernels[segment.kernels.clone()];
             let flops: u64 = kernels.iter().map(|k| k.flops() / k.tasks as u64).sum();
             let large = flops >= LOCKSTEP * kernels.len() as u64;
-            let lockstep = if chunks == segment.tasks && large { chunks % threads } else { 0 };
             let sums = Floats::new(chunks * sums_len);
-            Running { tree: Tree::new(chunks), lockstep, sums, sums_len }
+            Running { tree: Tree::new(chunks), large, sums, sums_len }
         };
         let segments = plan.segments.iter().enumerate().map(running).collect();
         let (mut tables, mut workers) = (Vec::new(), Vec::new());
@@ -179,6 +188,7 @@ impl Cpu {
             barrier: Barrier::new(threads),
             parts: Parts::new(threads),
             tables,
+            rests: workers.iter().map(|_| Mutex::new(None)).collect(),
             workers,
             segments,
             meeting: Floats::new(ready.meeting),
@@ -211,7 +221,7 @@ impl Cpu {
                 unsafe { self.per_task(segment, running, worker, number) };
             } else {
                 // Safety: parts are claimed once each; barriers stand between kernels that share.
-                unsafe { self.lockstep(segment, 0, worker, number) };
+                unsafe { self.lockstep(segment, 0, 0, 0, worker, number) };
             }
             self.barrier.wait();
         }
@@ -227,103 +237,109 @@ impl Cpu {
         let codes = &self.codes[segment.kernels.clone()];
         let table = &self.tables[number];
         let chunks = running.tree.chunks();
-        let alone = chunks - running.lockstep;
+        let join = |join| unsafe { self.join_sums(segment, running, join) };
         let scratch = &mut worker.scratch;
-        self.parts.share(worker.turn, number, alone, |chunk| {
+        let mut rest = None;
+        self.parts.share(worker.turn, number, chunks, |chunk| {
             let (first, end) = tasks_of(chunk, chunks, segment.tasks);
             for task in first..end {
-                for code in codes {
+                for (kernel, code) in codes.iter().enumerate() {
+                    // Whoever waits has found no chunk left, so this one is this worker's last.
+                    if running.large && self.barrier.half_wait() {
+                        rest = Some(Rest { chunk, task, kernel });
+                        return;
+                    }
                     unsafe { code.run_task(self.isa, table, task, scratch) };
                 }
-                let first = task == first;
-                unsafe { self.keep_sums(segment, running, table, [chunk, task], first, (0, 1)) };
+                unsafe { self.keep_sums(segment, running, table, chunk, task) };
             }
-            let join = |join| unsafe { self.join_sums(segment, running, join, (0, 1)) };
             running.tree.bring(chunk, join);
         });
         worker.turn += 1;
-        if running.lockstep == 0 {
+        if !running.large {
             return;
         }
+        *self.rests[number].lock().expect("no worker panics while it holds it") = rest;
         self.barrier.wait();
-        let mine = (number, self.pool.workers());
-        for task in alone..chunks {
-            unsafe {
-                self.lockstep(segment, task, worker, number);
+        for leader in 0..self.pool.workers() {
+            let left = *self.rests[leader].lock().expect("as above");
+            let Some(Rest { chunk, task, kernel }) = left else { continue };
+            let (_, end) = tasks_of(chunk, chunks, segment.tasks);
+            for (task, from) in (task..end).zip(std::iter::once(kernel).chain(std::iter::repeat(0)))
+            {
+                unsafe { self.lockstep(segment, from, task, leader, worker, number) };
                 self.barrier.wait();
-                self.keep_sums(segment, running, &self.tables[0], [task, task], true, mine);
-                running.tree.bring_next(task, |join| self.join_sums(segment, running, join, mine));
+                if number == leader {
+                    unsafe { self.keep_sums(segment, running, table, chunk, task) };
+                }
             }
-            self.barrier.wait();
+        }
+        if let Some(rest) = rest {
+            running.tree.bring(rest.chunk, join);
         }
     }
 
-    /// Stretch `piece` of `pieces` of what a task leaves to be summed, into its chunk's sums.
+    /// What a task leaves to be summed, into its chunk's sums.
     unsafe fn keep_sums(
         &self,
         segment: &Segment,
         running: &Running,
         table: &Table,
-        [chunk, task]: [usize; 2],
-        first: bool,
-        (piece, pieces): (usize, usize),
+        chunk: usize,
+        task: usize,
     ) {
+        let first = task == tasks_of(chunk, running.tree.chunks(), segment.tasks).0;
         let mut into = running.sums.start().wrapping_add(chunk * running.sums_len);
         for sum in &segment.task_sums {
             let len = self.plan.buffers[sum.to].len;
-            let (from, to) = stretch(len, piece, pieces);
             let term = |term: BufferId| {
                 let start = match self.plan.buffers[term].place {
                     Place::Worker { .. } => 0,
                     _ => task * len,
                 };
-                table.base(term).wrapping_add(start + from).cast_const()
+                table.base(term).wrapping_add(start).cast_const()
             };
             let second = sum.from.get(1).map_or(std::ptr::null(), |&second| term(second));
-            let at = into.wrapping_add(from);
-            unsafe { add_terms(self.isa, at, term(sum.from[0]), second, to - from, !first) };
+            unsafe { add_terms(self.isa, into, term(sum.from[0]), second, len, !first) };
             into = into.wrapping_add(len);
         }
     }
 
-    /// The same stretch of two chunks' sums added together: to the left one's, in the end to where the sums belong.
-    unsafe fn join_sums(
-        &self,
-        segment: &Segment,
-        running: &Running,
-        Join { left, right, last }: Join,
-        (piece, pieces): (usize, usize),
-    ) {
+    /// Two chunks' sums added together: to the left one's, in the end to where the sums belong.
+    unsafe fn join_sums(&self, segment: &Segment, running: &Running, join: Join) {
         let mut at = 0;
         for sum in &segment.task_sums {
             let len = self.plan.buffers[sum.to].len;
-            let (from, to) = stretch(len, piece, pieces);
-            let [left, right] = [left, right].map(|chunk| {
-                running.sums.start().wrapping_add(chunk * running.sums_len + at + from)
-            });
-            let into = match last {
-                true => self.tables[0].base(sum.to).wrapping_add(from),
-                false => left,
-            };
-            unsafe { add_terms(self.isa, into, left, right, to - from, false) };
+            let [left, right] = [join.left, join.right]
+                .map(|chunk| running.sums.start().wrapping_add(chunk * running.sums_len + at));
+            let into = if join.last { self.tables[0].base(sum.to) } else { left };
+            unsafe { add_terms(self.isa, into, left, right, len, false) };
             at += len;
         }
     }
 
-    /// The segment's kernels one after the other, all workers on the same one: for the tasks from `task`
-    /// on that one run serves, in the first worker's arena.
-    unsafe fn lockstep(&self, segment: &Segment, task: usize, worker: &mut Worker, number: usize) {
-        let table = &self.tables[0];
+    /// The segment's kernels from `from` on one after the other, all workers on the same one: for the tasks from `task`
+    /// on that one run serves, in the leader's arena.
+    unsafe fn lockstep(
+        &self,
+        segment: &Segment,
+        from: usize,
+        task: usize,
+        leader: usize,
+        worker: &mut Worker,
+        number: usize,
+    ) {
+        let table = &self.tables[leader];
         let mine = (number, self.pool.workers());
         let mut since = Since::Nothing;
-        for code in &self.codes[segment.kernels.clone()] {
+        for code in &self.codes[segment.kernels.clone()][from..] {
             let scratch = &mut worker.scratch;
             if code.parts == 1 {
                 if since == Since::Each {
                     self.barrier.wait();
                 }
-                since = Since::First;
-                if number == 0 {
+                since = Since::Leader;
+                if number == leader {
                     for task in task..task + code.at_once {
                         unsafe { code.run_task(self.isa, table, task, scratch) };
                     }
@@ -347,7 +363,7 @@ impl Cpu {
             (since, piece) = match code.partial_len {
                 0 => (Since::Nothing, None),
                 LONG_SUMS.. => (Since::Each, Some(mine)),
-                _ => (Since::First, (number == 0).then_some((0, 1))),
+                _ => (Since::Leader, (number == leader).then_some((0, 1))),
             };
             if let Some(piece) = piece {
                 unsafe { code.finish_parts(self.isa, table, task, meeting, piece) };

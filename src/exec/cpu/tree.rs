@@ -41,47 +41,18 @@ impl Tree {
 
     /// Chunk `chunk` is done: calls `join` for every pair that is complete by it. Any thread may bring any chunk, each once
     /// a round; what was done before one is brought is seen by whoever joins it.
-    pub fn bring(&self, chunk: usize, join: impl FnMut(Join)) {
-        let second = |join: Join| {
-            let half = &self.half[join.right];
-            let second = half.swap(true, Ordering::AcqRel);
-            if second {
-                half.store(false, Ordering::Relaxed); // for the next round
-            }
-            second
-        };
-        self.climb(chunk, second, join);
-    }
-
-    /// As [`Tree::bring`], where all chunks before `chunk` are done and none after it: every thread that asks is given the
-    /// same pairs.
-    pub fn bring_next(&self, chunk: usize, join: impl FnMut(Join)) {
-        let known = |join: Join| {
-            let complete = join.right <= chunk;
-            if complete {
-                // The left one may have been brought by one thread.
-                self.half[join.right].store(false, Ordering::Relaxed);
-            }
-            complete
-        };
-        self.climb(chunk, known, join);
-    }
-
-    fn climb(
-        &self,
-        mut chunk: usize,
-        mut is_complete: impl FnMut(Join) -> bool,
-        mut join: impl FnMut(Join),
-    ) {
+    pub fn bring(&self, mut chunk: usize, mut join: impl FnMut(Join)) {
         let mut apart = 1;
         while apart < self.chunks() {
             let left = chunk - chunk % (2 * apart);
             let pair = Join { left, right: left + apart, last: 2 * apart >= self.chunks() };
             // One without a partner goes up alone.
             if pair.right < self.chunks() {
-                if !is_complete(pair) {
+                let half = &self.half[pair.right];
+                if !half.swap(true, Ordering::AcqRel) {
                     return;
                 }
+                half.store(false, Ordering::Relaxed); // for the next round
                 join(pair);
             }
             (chunk, apart) = (left, 2 * apart);
@@ -105,9 +76,8 @@ pub fn tasks_of(chunk: usize, chunks: usize, tasks: usize) -> (usize, usize) {
 mod tests {
     use super::*;
 
-    /// What the first chunk holds in the end, as words, when chunks are brought in this order, those from `next` on as the
-    /// next ones.
-    fn joined(chunks: usize, order: &[usize], next: usize) -> String {
+    /// What the first chunk holds in the end, as words, when chunks are brought in this order.
+    fn joined(chunks: usize, order: &[usize]) -> String {
         let tree = Tree::new(chunks);
         let mut held = vec![];
         for round in 0..2 {
@@ -117,26 +87,22 @@ mod tests {
                 held[left] = format!("({}+{})", held[left], held[right]);
                 ends += usize::from(last);
             };
-            order.iter().filter(|&&c| c < next).for_each(|&chunk| tree.bring(chunk, &mut join));
-            (next..chunks).for_each(|chunk| tree.bring_next(chunk, &mut join));
-            assert_eq!(ends, usize::from(chunks > 1), "round {round} of {chunks}, {next} alone");
+            order.iter().for_each(|&chunk| tree.bring(chunk, &mut join));
+            assert_eq!(ends, usize::from(chunks > 1), "round {round} of {chunks}");
         }
         held.swap_remove(0)
     }
 
     #[test]
     fn the_shape_depends_on_no_order() {
-        assert_eq!(joined(5, &[0, 1, 2, 3, 4], 5), "(((0+1)+(2+3))+4)");
+        assert_eq!(joined(5, &[0, 1, 2, 3, 4]), "(((0+1)+(2+3))+4)");
         for chunks in 1..=16 {
             let up: Vec<usize> = (0..chunks).collect();
             let down: Vec<usize> = up.iter().rev().copied().collect();
             // 17 has no common factor with any of these counts.
             let mixed: Vec<usize> = up.iter().map(|chunk| chunk * 17 % chunks).collect();
-            for order in [&up, &down, &mixed] {
-                for next in 0..=chunks {
-                    let want = joined(chunks, &up, chunks);
-                    assert_eq!(joined(chunks, order, next), want, "{chunks} chunks, {next} alone");
-                }
+            for order in [&down, &mixed] {
+                assert_eq!(joined(chunks, order), joined(chunks, &up), "{chunks} chunks");
             }
         }
     }

@@ -89,7 +89,7 @@ impl Driver<'_> {
             for &row in curve_rows {
                 curves.push((
                     row,
-                    self.evaluation(row, &[self.e.judged.headline], stream::VALIDATION)?,
+                    self.evaluation(&[row], &[self.e.judged.headline], stream::VALIDATION)?,
                 ));
             }
         }
@@ -131,8 +131,8 @@ impl Driver<'_> {
         Ok(leg)
     }
 
-    fn evaluation(&self, row: Row, steps: &[usize], stream: u32) -> Result<Evaluation> {
-        Evaluation::new(&self.e, row, steps, self.set.as_ref(), stream)
+    fn evaluation(&self, rows: &[Row], steps: &[usize], stream: u32) -> Result<Evaluation> {
+        Evaluation::new(&self.e, rows, steps, self.set.as_ref(), stream)
     }
 
     /// Trains one leg to its end and returns its weights.
@@ -233,7 +233,7 @@ impl Driver<'_> {
         let Judging { headline, curve_tasks, .. } = self.e.judged;
         for (row, evaluation) in curves {
             let scores = evaluation.run(weights, curve_tasks, |_| Ok(()))?;
-            let (mean, ci95, n) = mean_ci95(&scores.values[0]);
+            let (mean, ci95, n) = mean_ci95(&scores[0].values[0]);
             let control = control.map(Control::word);
             let name = figures::name(&self.e, *row, control, self.e.tasks.metric(), headline);
             self.run.line(&Line::evaluate(seed, step, &name, mean, ci95, n))?;
@@ -252,32 +252,37 @@ impl Driver<'_> {
         let mut by_seed: Vec<(u64, Vec<Figure>)> = seeds.iter().map(|&s| (s, vec![])).collect();
         let mut own_scores: Vec<(Row, Scores)> = vec![];
         let mut judged = 0;
-        for &row in &e.judged.rows {
-            let mut evaluation = self.evaluation(row, &e.judged.steps, stream::TEST)?;
+        for rows in e.judged.rows.chunk_by(Row::of_same_tasks) {
+            let mut evaluation = self.evaluation(rows, &e.judged.steps, stream::TEST)?;
             self.peak_bytes = self.peak_bytes.max(evaluation.cost().peak_bytes);
             for (at, &seed) in seeds.iter().enumerate() {
-                let mut own: Option<Scores> = None;
+                // [methods][rows]
+                let mut scores: Vec<Vec<Scores>> = vec![];
                 for &control in &methods {
                     let start = Weights::init(&spec, seed);
                     let leg = self.legs.iter().position(|l| *l == Leg { seed, control });
                     let weights = leg.map_or(&start, |leg| &self.done[leg]);
-                    let scores = evaluation.run(weights, e.judged.tasks, |first| {
-                        progress.at(judged + first as u64, String::new);
+                    scores.push(evaluation.run(weights, e.judged.tasks, |first| {
+                        progress.at(judged + (first * rows.len()) as u64, String::new);
                         self.run.check_interrupt()
-                    })?;
-                    judged += e.judged.tasks as u64;
-                    let word = control.map(Control::word);
-                    self.note_not_finite(seed, row, word, &scores)?;
-                    let figures = &mut by_seed[at].1;
-                    figures.extend(figures::of_scores(&e, row, word, &scores));
-                    if let (Some(word), Some(own)) = (word, &own) {
-                        figures.extend(figures::of_difference(&e, row, word, &scores, own));
+                    })?);
+                    judged += (e.judged.tasks * rows.len()) as u64;
+                }
+                for (i, &row) in rows.iter().enumerate() {
+                    let own = &scores[0][i];
+                    if at == 0 {
+                        own_scores.push((row, own.clone()));
                     }
-                    if control.is_none() {
-                        if at == 0 {
-                            own_scores.push((row, scores.clone()));
+                    for (control, scores) in methods.iter().zip(&scores) {
+                        let word = control.map(Control::word);
+                        self.note_not_finite(seed, row, word, &scores[i])?;
+                        let figures = &mut by_seed[at].1;
+                        figures.extend(figures::of_scores(&e, row, word, &scores[i]));
+                        if let Some(word) = word {
+                            let differences =
+                                figures::of_difference(&e, row, word, &scores[i], own);
+                            figures.extend(differences);
                         }
-                        own = Some(scores);
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::drive::objective;
 use super::{
-    Control, Evaluation, Experiment, Objective, Source, Tasks, Training, choose, from_recipe,
+    Control, Evaluation, Experiment, Objective, Row, Source, Tasks, Training, choose, from_recipe,
 };
 use crate::data::omniglot::Omniglot;
 use crate::error::Result;
@@ -44,8 +44,8 @@ fn later_programs_fit(e: &Experiment, set: Option<&Arc<Omniglot>>, source: &Sour
     for &control in e.judged.controls.iter().filter(|&&control| control != Control::Random) {
         choose(e, objective(e, Some(control)), source.shapes(), &e.options)?;
     }
-    for &row in &e.judged.rows {
-        Evaluation::new(e, row, &e.judged.steps, set, stream::TEST)?;
+    for rows in e.judged.rows.chunk_by(Row::of_same_tasks) {
+        Evaluation::new(e, rows, &e.judged.steps, set, stream::TEST)?;
     }
     Ok(())
 }

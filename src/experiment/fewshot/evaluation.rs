@@ -1,4 +1,5 @@
-//! One program that adapts shared weights to test tasks and judges them after several numbers of steps.
+//! One program that adapts shared weights to test tasks and judges them after several numbers of steps, in each way that
+//! the tasks are to be judged in.
 
 use super::pieces::Piece;
 use super::{Experiment, Net, Row, Scores, Source, Tasks};
@@ -20,6 +21,7 @@ pub struct Evaluation {
     program: Box<dyn Program>,
     source: Source,
     batch: Batch,
+    rows: usize,
     steps: Vec<usize>,
     classes: Option<usize>,
     weights: usize,
@@ -27,7 +29,7 @@ pub struct Evaluation {
     answers: usize,
 }
 
-/// What the network answers on the queries of one batch, `[steps][tasks · queries · outputs]`.
+/// What the network answers on the queries of one batch, in its first row, `[steps][tasks · queries · outputs]`.
 #[derive(Clone, Debug)]
 pub struct Answers {
     pub batch: Batch,
@@ -48,44 +50,54 @@ impl Draft {
     /// For `count` tasks at a time.
     fn write(
         experiment: &Experiment,
-        row: Row,
+        rows: &[Row],
         steps: &[usize],
         set: Option<&Arc<Omniglot>>,
         stream: u32,
         count: usize,
     ) -> Result<Self> {
-        let mut net = experiment.net.clone();
         let mut tasks = experiment.tasks;
         let queries = experiment.judged.queries;
         match &mut tasks {
             Tasks::Sine(spec) => (spec.tasks, spec.query) = (count, queries),
             Tasks::Omniglot { spec, .. } => (spec.tasks, spec.queries) = (count, queries),
         }
-        match (row, &mut tasks, &mut net) {
-            (Row::Support(points), Tasks::Sine(spec), _) => spec.support = points,
-            (Row::Norm(norm), _, Net::Conv4(conv4)) => conv4.norm = norm,
-            (Row::Test, Tasks::Omniglot { .. }, _) => {}
-            _ => panic!("{row:?} is no row of {}", experiment.name),
+        let mut nets = vec![];
+        for &row in rows {
+            let mut net = experiment.net.clone();
+            match (row, &mut tasks, &mut net) {
+                (Row::Support(points), Tasks::Sine(spec), _) => spec.support = points,
+                (Row::Norm(norm), _, Net::Conv4(conv4)) => conv4.norm = norm,
+                (Row::Test, Tasks::Omniglot { .. }, _) => {}
+                _ => panic!("{row:?} is no row of {}", experiment.name),
+            }
+            nets.push(net);
         }
         let source =
             Source::new(tasks, set, experiment.judged.judged_on(), experiment.judged.seed, stream)?;
-        let (spec, mut answers) = (net.spec(), 0);
+        let (spec, mut answers) = (experiment.net.spec(), 0);
         let piece = Piece::new(|tape| {
             let theta = Params::inputs(tape, &spec);
             let episode = Episode::inputs(tape, source.shapes());
-            let judge = judge(&net, |output, y| tasks.loss(output, y));
-            let judged = experiment.maml.evaluate(&theta, &episode, judge, steps);
-            answers = judged[0].output.shape().len() / count;
-            (judged.iter().flat_map(|j| [j.loss, j.output]).collect(), vec![])
+            let mut outputs = vec![];
+            for net in &nets {
+                // What rows have in common, the adaptation in the first place, stands on the tape once.
+                let judge = judge(net, |output, y| tasks.loss(output, y));
+                let judged = experiment.maml.evaluate(&theta, &episode, judge, steps);
+                answers = judged[0].output.shape().len() / count;
+                outputs.extend(judged.iter().flat_map(|j| [j.loss, j.output]));
+            }
+            (outputs, vec![])
         });
         Ok(Self { piece, source, classes: tasks.classes(), weights: spec.len(), answers })
     }
 
-    fn compile(self, steps: &[usize], options: &Options) -> Result<Evaluation> {
+    fn compile(self, rows: usize, steps: &[usize], options: &Options) -> Result<Evaluation> {
         Ok(Evaluation {
             program: self.piece.compile(options)?,
             batch: self.source.room(),
             source: self.source,
+            rows,
             steps: steps.to_vec(),
             classes: self.classes,
             weights: self.weights,
@@ -95,11 +107,11 @@ impl Draft {
 }
 
 impl Evaluation {
-    /// Judges one row of an experiment after `steps` inner steps each, on tasks of `stream`; under a memory budget with
+    /// Judges rows of the same tasks after `steps` inner steps each, on tasks of `stream`; under a memory budget with
     /// fewer tasks at a time or fewer workers. Errors: nothing fits.
     pub fn new(
         experiment: &Experiment,
-        row: Row,
+        rows: &[Row],
         steps: &[usize],
         set: Option<&Arc<Omniglot>>,
         stream: u32,
@@ -108,9 +120,9 @@ impl Evaluation {
             Tasks::Sine(_) => SINES,
             Tasks::Omniglot { .. } => EPISODES,
         };
-        let draft = |tasks| Draft::write(experiment, row, steps, set, stream, tasks);
+        let draft = |tasks| Draft::write(experiment, rows, steps, set, stream, tasks);
         let Some(budget) = experiment.options.memory else {
-            return draft(most)?.compile(steps, &experiment.options);
+            return draft(most)?.compile(rows.len(), steps, &experiment.options);
         };
         // Fewer tasks at a time cost nothing, fewer workers their share.
         let (mut least, workers) = (u64::MAX, experiment.options.workers());
@@ -120,7 +132,7 @@ impl Evaluation {
                 let draft = draft(tasks)?;
                 let bytes = draft.piece.cost(&options)?.peak_bytes;
                 if bytes <= budget {
-                    return draft.compile(steps, &options);
+                    return draft.compile(rows.len(), steps, &options);
                 }
                 least = least.min(bytes);
             }
@@ -147,17 +159,17 @@ impl Evaluation {
         self.program.run()
     }
 
-    /// The accuracy (or the loss, where there are no classes) of each of the first `tasks` tasks.
+    /// The accuracy (or the loss, where there are no classes) of each of the first `tasks` tasks, row after row.
     /// `between` is asked before each batch whether to go on.
     pub fn run(
         &mut self,
         weights: &Weights,
         tasks: usize,
         mut between: impl FnMut(usize) -> Result<()>,
-    ) -> Result<Scores> {
+    ) -> Result<Vec<Scores>> {
         self.load(weights);
         let count = self.source.tasks();
-        let mut values = vec![Vec::with_capacity(tasks); self.steps.len()];
+        let mut values = vec![Vec::with_capacity(tasks); self.rows * self.steps.len()];
         let (mut losses, mut answers) = (vec![0.0; count], vec![0.0; count * self.answers]);
         for first in (0..tasks).step_by(count) {
             between(first)?;
@@ -177,10 +189,12 @@ impl Evaluation {
                 into.extend(rows.map(|(logits, labels)| accuracy(logits, labels, classes)));
             }
         }
-        Ok(Scores { steps: self.steps.clone(), values })
+        let of_row =
+            |values: &[Vec<f64>]| Scores { steps: self.steps.clone(), values: values.to_vec() };
+        Ok(values.chunks(self.steps.len()).map(of_row).collect())
     }
 
-    /// The answers on the batch that begins with task `first`; `change` may replace what is asked.
+    /// The first row's answers on the batch that begins with task `first`; `change` may replace what is asked.
     pub fn answers(
         &mut self,
         weights: &Weights,

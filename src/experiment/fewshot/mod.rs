@@ -179,6 +179,12 @@ impl Tasks {
 }
 
 impl Row {
+    /// Whether both judge the very same tasks, so that they are adapted to once. Other numbers of support points are
+    /// other tasks.
+    pub fn of_same_tasks(&self, other: &Row) -> bool {
+        matches!((self, other), (Row::Norm(_), Row::Norm(_)))
+    }
+
     /// The second part of a figure's name.
     pub fn place(&self, held: Held) -> String {
         match self {

@@ -233,7 +233,7 @@ fn waves(f: &Findings) -> Result<Section> {
     let mut steps = vec![0, e.judged.headline];
     steps.extend(e.judged.steps.iter().max().copied().filter(|s| !steps.contains(s)));
     steps.dedup();
-    let mut evaluation = Evaluation::new(e, row, &steps, f.set, stream::TEST)?;
+    let mut evaluation = Evaluation::new(e, &[row], &steps, f.set, stream::TEST)?;
     let grid: Vec<f32> = (0..e.judged.queries)
         .map(|i| spec.x.0 + (spec.x.1 - spec.x.0) * (i as f64 + 0.5) / e.judged.queries as f64)
         .map(|x| x as f32)
@@ -278,7 +278,7 @@ fn episodes(f: &Findings) -> Result<Section> {
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
     let mut steps = vec![0, headline];
     steps.dedup();
-    let mut evaluation = Evaluation::new(e, *row, &steps, f.set, stream::TEST)?;
+    let mut evaluation = Evaluation::new(e, &[*row], &steps, f.set, stream::TEST)?;
     let mut all = vec![];
     for &task in order.iter().take(EPISODES) {
         let answers = evaluation.answers(f.weights, task, |_| {})?;

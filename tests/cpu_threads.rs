@@ -1,5 +1,5 @@
 //! The same bits for any number of threads, with kernels large enough to be cut into parts: a single
-//! task, and tasks that do not divide by the workers, which run in lockstep.
+//! task, and tasks that do not divide by the workers, the last of which they share.
 
 use metatape::exec::cpu::{Cpu, isa::Isa};
 use metatape::exec::{Options, Program};

@@ -47,7 +47,7 @@ fn bits(tasks: usize, threads: usize) -> Vec<u32> {
 #[test]
 fn the_number_of_threads_changes_no_bit_of_one_task_or_several() {
     assert!(Isa::choose().is_ok());
-    for tasks in [1, 2, 3, 5, 17] {
+    for tasks in [1, 2, 3, 5, 17, 50] {
         let one = bits(tasks, 1);
         for threads in [2, 3, 4] {
             assert!(bits(tasks, threads) == one, "{tasks} tasks on {threads} threads");

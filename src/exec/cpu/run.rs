@@ -34,7 +34,7 @@ pub struct Cpu {
     pool: Pool,
     barrier: Barrier,
     parts: Parts,
-    /// Where each worker finds the buffers; in lockstep all use the first.
+    /// Where each worker finds the buffers; in lockstep all use the leader's.
     tables: Vec<Table>,
     workers: Vec<Mutex<Worker>>,
     /// What each worker has left to all of them, in the segment that runs.
@@ -263,15 +263,16 @@ impl Cpu {
         self.barrier.wait();
         for leader in 0..self.pool.workers() {
             let left = *self.rests[leader].lock().expect("as above");
-            let Some(Rest { chunk, task, kernel }) = left else { continue };
+            let Some(Rest { chunk, task: begun, kernel }) = left else { continue };
             let (_, end) = tasks_of(chunk, chunks, segment.tasks);
-            for (task, from) in (task..end).zip(std::iter::once(kernel).chain(std::iter::repeat(0)))
-            {
+            for task in begun..end {
+                let from = if task == begun { kernel } else { 0 };
                 unsafe { self.lockstep(segment, from, task, leader, worker, number) };
                 self.barrier.wait();
                 if number == leader {
                     unsafe { self.keep_sums(segment, running, table, chunk, task) };
                 }
+                self.barrier.wait(); // the next task writes where this one's sums are
             }
         }
         if let Some(rest) = rest {

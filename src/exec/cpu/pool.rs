@@ -47,7 +47,7 @@ impl Barrier {
     /// Whether at least half of the workers wait here, the caller not being one of them.
     #[inline]
     pub fn half_wait(&self) -> bool {
-        2 * self.arrived.load(Ordering::Relaxed) >= self.workers.max(2)
+        2 * self.arrived.load(Ordering::Relaxed) >= self.workers
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Answers {
 struct Draft {
     piece: Piece,
     source: Source,
+    rows: usize,
+    steps: Vec<usize>,
     classes: Option<usize>,
     weights: usize,
     answers: usize,
@@ -62,6 +64,7 @@ impl Draft {
             Tasks::Sine(spec) => (spec.tasks, spec.query) = (count, queries),
             Tasks::Omniglot { spec, .. } => (spec.tasks, spec.queries) = (count, queries),
         }
+        assert!(rows.windows(2).all(|pair| pair[0].of_same_tasks(&pair[1])), "{rows:?}");
         let mut nets = vec![];
         for &row in rows {
             let mut net = experiment.net.clone();
@@ -89,16 +92,18 @@ impl Draft {
             }
             (outputs, vec![])
         });
-        Ok(Self { piece, source, classes: tasks.classes(), weights: spec.len(), answers })
+        let (rows, steps) = (rows.len(), steps.to_vec());
+        let (classes, weights) = (tasks.classes(), spec.len());
+        Ok(Self { piece, source, rows, steps, classes, weights, answers })
     }
 
-    fn compile(self, rows: usize, steps: &[usize], options: &Options) -> Result<Evaluation> {
+    fn compile(self, options: &Options) -> Result<Evaluation> {
         Ok(Evaluation {
             program: self.piece.compile(options)?,
             batch: self.source.room(),
             source: self.source,
-            rows,
-            steps: steps.to_vec(),
+            rows: self.rows,
+            steps: self.steps,
             classes: self.classes,
             weights: self.weights,
             answers: self.answers,
@@ -122,7 +127,7 @@ impl Evaluation {
         };
         let draft = |tasks| Draft::write(experiment, rows, steps, set, stream, tasks);
         let Some(budget) = experiment.options.memory else {
-            return draft(most)?.compile(rows.len(), steps, &experiment.options);
+            return draft(most)?.compile(&experiment.options);
         };
         // Fewer tasks at a time cost nothing, fewer workers their share.
         let (mut least, workers) = (u64::MAX, experiment.options.workers());
@@ -132,7 +137,7 @@ impl Evaluation {
                 let draft = draft(tasks)?;
                 let bytes = draft.piece.cost(&options)?.peak_bytes;
                 if bytes <= budget {
-                    return draft.compile(rows.len(), steps, &options);
+                    return draft.compile(&options);
                 }
                 least = least.min(bytes);
             }

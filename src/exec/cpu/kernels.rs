@@ -17,8 +17,8 @@ use super::simd::Lanes;
 pub const ROWS: usize = 12;
 
 /// Steps written out one after the other, where the distances between them are constants or tabled: counting takes places
-/// from multiplying. 4 to 10 % of an output or a weight side, the more the busier the core's other thread is. With other
-/// distances the compiler runs out of registers (measured: a third slower).
+/// from multiplying, most where another program's thread shares the core. With other distances the compiler runs out of
+/// registers (measured: a third slower).
 const UNROLLED: usize = 4;
 
 /// A stretch of the reduction: `len` numbers of each row from `a` on, and as many rows of `b`.

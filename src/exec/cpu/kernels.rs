@@ -16,9 +16,8 @@ use super::simd::Lanes;
 /// Rows of the tallest tile.
 pub const ROWS: usize = 12;
 
-/// Steps written out one after the other, where the distances between them are constants or tabled: counting takes places
-/// from multiplying, most where another program's thread shares the core. With other distances the compiler runs out of
-/// registers (measured: a third slower).
+/// Pairs written out one after the other, in tiles of three vectors and more: a weight side of 64 channels takes 3 to 8 %
+/// less time. In taller tiles it takes a tenth more, and runs written out likewise make an input side slower.
 const UNROLLED: usize = 4;
 
 /// A stretch of the reduction: `len` numbers of each row from `a` on, and as many rows of `b`.
@@ -150,16 +149,8 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize, const CUT: bool>(t: &Ti
                         a[r] = t.a[r].add(run.a);
                     }
                     let mut b = t.b.add(run.b * t.b_pitch);
-                    let fours = if step == 1 { run.len / UNROLLED } else { 0 };
                     let mut at = 0;
-                    for _ in 0..fours {
-                        for k in 0..UNROLLED {
-                            step_once::<L, R, V, CUT>(&mut acc, &a, at + k, b, last);
-                            b = b.add(t.b_pitch);
-                        }
-                        at += UNROLLED;
-                    }
-                    for _ in fours * UNROLLED..run.len {
+                    for _ in 0..run.len {
                         step_once::<L, R, V, CUT>(&mut acc, &a, at, b, last);
                         at += step;
                         b = b.add(t.b_pitch);
@@ -168,8 +159,9 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize, const CUT: bool>(t: &Ti
             }
             Walk::Pairs(pairs) => {
                 a.copy_from_slice(&t.a[..R]);
-                let (fours, rest) = pairs.as_chunks::<UNROLLED>();
-                for pairs in fours {
+                let (whole, rest) =
+                    if V >= 3 { pairs.as_chunks::<UNROLLED>() } else { (&[][..], pairs) };
+                for pairs in whole {
                     for &[at, b] in pairs {
                         let b = t.b.add(b as usize);
                         step_once::<L, R, V, CUT>(&mut acc, &a, at as usize, b, last);

@@ -179,7 +179,7 @@ impl Driver<'_> {
         let mut progress =
             Progress::new(&format!("{} {method}, seed {seed}", e.name), from, steps, self.quiet);
         let every = (steps / 500).clamp(1, 100);
-        let mut last_loss = f64::NAN;
+        let mut last_loss = None;
         let batches = vec![source.room(); BATCHES];
         let fill = move |step: u32, batch: &mut _| source.fill(step, 0, batch);
         let mut ahead = Prefetch::new(from as u32..steps as u32, batches, fill);
@@ -196,14 +196,15 @@ impl Driver<'_> {
                     0 => every,
                     rest => rest,
                 };
-                last_loss = tally.loss / count as f64;
-                let line = Line::train(seed, done, &[(&loss_name, last_loss)]);
+                let loss = tally.loss / count as f64;
+                last_loss = Some(loss);
+                let line = Line::train(seed, done, &[(&loss_name, loss)]);
                 self.run.line(&line)?;
             }
             if e.judged.every > 0 && done.is_multiple_of(e.judged.every) && done < steps {
                 self.curve(seed, control, done, &training.weights()?, curves)?;
             }
-            progress.at(done, || format!("loss {last_loss:.4}"));
+            progress.at(done, || last_loss.map_or(String::new(), |loss| format!("loss {loss:.4}")));
             let state = || state(&mut training, index, &self.done);
             if let Err(why) = self.run.after_step(before + done, state) {
                 // A state that must not be saved is a run that diverged.

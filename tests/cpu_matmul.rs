@@ -104,11 +104,11 @@ fn products_larger_than_a_block_give_the_definition() {
 }
 
 /// Chains as long as those that the register tile writes out four steps at a time, with and without steps left over, under
-/// whole and cut blocks of 64 columns; more columns than one block, so that it is not a small product.
+/// whole and cut blocks of 64 columns, of small products and of larger ones.
 #[test]
 fn long_sums_give_the_definition_in_every_tile() {
     for m in 1..=7 {
-        for n in [113, 127, 128] {
+        for n in [49, 64, 113, 127, 128] {
             for k in [191, 192, 193, 195, 390, 771] {
                 check([m, n, k], (k, 1), (n, 1), n + 2);
             }

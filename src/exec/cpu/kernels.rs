@@ -19,9 +19,9 @@ pub const ROWS: usize = 12;
 /// Steps written out one after the other: pairs in tiles of three vectors and more (a weight side of 64 channels takes 3 to
 /// 8 % less time, in taller tiles a tenth more), and [`LONG`] runs.
 const UNROLLED: usize = 4;
-/// Runs of neighbours, the first as long as this, are written out in tiles of four vectors. Each load of `b` then goes on by four rows,
-/// and so does what the processor fetches ahead: an output side of 64 channels, whose weights come from the second cache,
-/// takes up to a tenth less time. Over the shorter runs of an input side with stride 2 it takes 2 to 5 % more.
+/// Runs of neighbours, the first as long as this, are written out in tiles of four vectors: a direct output side of 64
+/// channels takes 1 to 10 % less time, of 128 channels 9 to 12 %. Over the shorter runs of an input side with stride 2 it takes up
+/// to 5 % more. They have a compiled tile of their own, because in one with other walks the compiler makes those slower.
 const LONG: usize = 192;
 
 /// A stretch of the reduction: `len` numbers of each row from `a` on, and as many rows of `b`.
@@ -56,6 +56,13 @@ pub enum Walk<'a> {
     Runs(&'a [Run], usize),
     /// Pair by pair: where the number stands, and where the vectors, in floats.
     Pairs(&'a [[u32; 2]]),
+}
+
+impl Walk<'_> {
+    /// Whether its runs are of neighbours and long enough to be written out, by the first of them.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Walk::Runs([Run { len: LONG.., .. }, ..], 1))
+    }
 }
 
 impl Isa {
@@ -113,23 +120,16 @@ pub fn row_block(total: usize, most: usize) -> usize {
 /// `1 <= rows <= tile_height(n)`.
 #[inline(always)]
 pub unsafe fn run(isa: Isa, rows: usize, tile: &Tile) {
-    #[cfg(target_arch = "x86_64")]
-    if let (Isa::Avx512, Walk::Runs([first, ..], 1)) = (isa, tile.walk)
-        && first.len >= LONG
-        && tile.n > 3 * isa.lanes()
-    {
-        let cut = usize::from(!tile.n.is_multiple_of(isa.lanes()));
-        return unsafe { LONG_RUNS[0][rows - 1][cut](tile) };
-    }
-    unsafe { compiled(isa, rows, tile.n)(tile) }
+    unsafe { compiled(isa, rows, tile.n, tile.walk)(tile) }
 }
 
 /// A tile's body; its place in the tile says the rest.
 pub type Compiled = unsafe fn(&Tile);
 
-/// What [`run`] calls for `rows` rows and `n` columns.
+/// What [`run`] calls for `rows` rows, `n` columns and such a walk.
 #[inline(always)]
-pub fn compiled(isa: Isa, rows: usize, n: usize) -> Compiled {
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+pub fn compiled(isa: Isa, rows: usize, n: usize, walk: Walk) -> Compiled {
     debug_assert!((1..=isa.tile_width()).contains(&n));
     debug_assert!((1..=isa.tile_height(n)).contains(&rows));
     let vectors = n.div_ceil(isa.lanes());
@@ -139,7 +139,7 @@ pub fn compiled(isa: Isa, rows: usize, n: usize) -> Compiled {
         Isa::Avx512 => match vectors {
             1 | 2 => TALL[vectors - 1][rows - 1][cut],
             3 => MIDDLE[0][rows - 1][cut],
-            _ => WIDE[0][rows - 1][cut],
+            _ => WIDE[usize::from(walk.is_long())][rows - 1][cut],
         },
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => NARROW[vectors - 1][rows - 1][cut],
@@ -189,7 +189,8 @@ unsafe fn tile<L: Lanes, const R: usize, const V: usize, const CUT: bool>(t: &Ti
     }
 }
 
-/// The same for runs of neighbours, written out.
+/// The same for [`LONG`] runs of neighbours, written out.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 unsafe fn long_runs<L: Lanes, const R: usize, const V: usize, const CUT: bool>(t: &Tile) {
     unsafe {
@@ -299,13 +300,11 @@ unsafe fn portable<const R: usize, const V: usize, const CUT: bool>(t: &Tile) {
     unsafe { tile::<super::portable::P8, R, V, CUT>(t) }
 }
 
-/// Compiled tiles by vectors, rows and whether the last vector is cut.
+/// Compiled tiles by vectors (of four: by whether runs are long), rows and whether the last vector is cut.
 type Tiles<const V: usize, const R: usize> = [[[Compiled; 2]; R]; V];
 
 #[cfg(target_arch = "x86_64")]
-static WIDE: Tiles<1, 6> = [heights!(wide, 4, 1 2 3 4 5 6)];
-#[cfg(target_arch = "x86_64")]
-static LONG_RUNS: Tiles<1, 6> = [heights!(long, 4, 1 2 3 4 5 6)];
+static WIDE: Tiles<2, 6> = [heights!(wide, 4, 1 2 3 4 5 6), heights!(long, 4, 1 2 3 4 5 6)];
 #[cfg(target_arch = "x86_64")]
 static MIDDLE: Tiles<1, 8> = [heights!(wide, 3, 1 2 3 4 5 6 7 8)];
 #[cfg(target_arch = "x86_64")]

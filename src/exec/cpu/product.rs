@@ -147,7 +147,8 @@ impl Small {
         }
         let height = row_block(m, isa.tile_height(n));
         let left = m - (m - 1) / height * height;
-        let (tile, last) = (compiled(isa, height, n), compiled(isa, left, n));
+        let all = [Run { a: 0, b: 0, len: k }];
+        let [tile, last] = [height, left].map(|rows| compiled(isa, rows, n, Walk::Runs(&all, a.1)));
         let copies_b = copies(b, m);
         Some(Self { isa, m, n, k, a, b, ldc, accumulate, copies_b, height, tile, last })
     }

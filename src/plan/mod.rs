@@ -7,6 +7,7 @@
 pub mod cut;
 pub mod explain;
 mod flat;
+mod gathered;
 pub mod graph;
 pub mod interpret;
 pub mod kernel;
@@ -184,6 +185,9 @@ impl Plan {
         let mut graph = Graph::of(tape, outputs);
         if passes.simplify {
             graph = simplify::simplify(graph, thin);
+            if thin {
+                graph = gathered::gathered(graph);
+            }
         }
         if passes.twins {
             graph = twin::twins(graph);

@@ -15,7 +15,7 @@ use crate::tape::Node;
 /// Pixels of the widest step from one place of the window to the next.
 pub const STEP: usize = 2;
 /// A block of a sweep has at least so many channels, so that a row of its pixels is short.
-const CHANNELS: usize = 16;
+pub(super) const CHANNELS: usize = 16;
 /// Pointwise operations on a shared thin map that each task does again sooner than read what they leave.
 const AGAIN: usize = 4;
 

@@ -7,53 +7,70 @@
 //! W(x, g·a + h·b + c) = W(x, g)·a + W(x, h)·b + W(x, 1)·c       a, b, c the same for all pixels
 //! Σ (conv(x, w) + c)·g = Σ w·W(x, g) + c·Σ g                    the first sum over pixels, the second over the window
 //! Σ (g·a + h·b) = a·Σ g + b·Σ h                                 Σ (h - mean h) = 0
+//! W(x, conv(x, w)) = W(x, conv(x, 1))·w                          1 has each place of the window in a channel of its own
 //! ```
 //!
 //! A normalisation's gradient is a cotangent from behind, times a factor, and the map itself, times another, and a mean: with
 //! the first line only that cotangent is still to be visited, and not after its sums but together with them; with the
-//! others, sums of maps and of their products become dots of nine numbers. The map itself stays one map: of
+//! others, sums of maps and of their products become dots of nine numbers. What a map leaves for its own window is a
+//! matrix of the pictures times that window: where several maps are made of a picture, as in an inner loop, the matrix is
+//! made once. The map itself stays one map: of
 //! conv(x, w) and minus its mean apart little would be left. What rounding costs: W(x, g) is as much larger than
 //! what it is without its mean as the pictures' mean is larger than their spread (`tests/offsets.rs`).
 
 use super::simplify::{ADD, DEEP, MUL, Rules};
-use super::thin;
-use crate::op::{ConvGeometry, Op, Side};
-use crate::shape::{Axes, Shape};
+use super::thin::{self, CHANNELS};
+use crate::op::{ConvGeometry, Literal, Op, Side};
+use crate::shape::{Axes, MAX_RANK, Shape};
 use crate::tape::Node;
 use std::collections::HashMap;
 
 /// Sums within sums that are looked through for terms.
 const TERMS: usize = 8;
+/// Places of a thin window.
+const TAPS: usize = 9;
 /// A map's pixels: pictures, rows, columns.
 const PIXELS: Axes = Axes(0b1110);
 
-/// Gradients by a thin window that the graph holds: picture, cotangent and how they meet.
+/// What a graph holds of thin windows.
 pub(super) struct Windows {
+    /// Gradients by one: picture, cotangent and how they meet.
     known: Vec<(usize, usize, ConvGeometry)>,
     /// By the later one of its two operands in the graph that is rewritten.
     coming: HashMap<usize, Vec<(usize, usize, ConvGeometry)>>,
+    /// Maps of each picture, there and in the graph that is rewritten.
+    maps: HashMap<usize, usize>,
+    maps_coming: HashMap<usize, usize>,
 }
 
 impl Windows {
     /// What the graph that is going to be rewritten holds.
     pub fn of(nodes: &[Node]) -> Self {
         let mut coming: HashMap<usize, Vec<_>> = HashMap::new();
+        let mut maps_coming = HashMap::new();
         for node in nodes {
-            let (Op::Conv { side: Side::Weight, geometry }, &[x, g]) = (&node.op, &node.inputs[..])
-            else {
+            let (Op::Conv { side, geometry }, &[x, other]) = (&node.op, &node.inputs[..]) else {
                 continue;
             };
-            if is_thin(geometry, nodes[x].shape, nodes[g].shape) {
-                coming.entry(x.max(g)).or_default().push((x, g, *geometry));
+            let thin = |map: Shape| is_thin(geometry, nodes[x].shape, map);
+            match side {
+                Side::Weight if thin(nodes[other].shape) => {
+                    coming.entry(x.max(other)).or_default().push((x, other, *geometry));
+                }
+                Side::Output if thin(node.shape) => *maps_coming.entry(x).or_default() += 1,
+                _ => {}
             }
         }
-        Self { known: vec![], coming }
+        Self { known: vec![], coming, maps: HashMap::new(), maps_coming }
     }
 
     /// Old node `id` has been made: `to` says what all until then became.
     pub fn made(&mut self, id: usize, to: &[usize]) {
         let coming = self.coming.remove(&id).unwrap_or_default();
         self.known.extend(coming.into_iter().map(|(x, g, how)| (to[x], to[g], how)));
+        if let Some(maps) = self.maps_coming.remove(&id) {
+            *self.maps.entry(to[id]).or_default() += maps;
+        }
     }
 }
 
@@ -67,18 +84,18 @@ fn by_window(geometry: ConvGeometry) -> Op {
 }
 
 /// A thin map with what is added to it, the same for all pixels.
-struct Map {
-    picture: usize,
-    window: usize,
-    geometry: ConvGeometry,
+pub(super) struct Map {
+    pub picture: usize,
+    pub window: usize,
+    pub geometry: ConvGeometry,
     /// As small as they are.
-    added: Vec<usize>,
+    pub added: Vec<usize>,
 }
 
 /// A term of a cotangent: factors that do not vary over pixels, in the shape of a sum, and a map; none where that is 1.
-struct Term {
-    factors: Vec<usize>,
-    map: Option<usize>,
+pub(super) struct Term {
+    pub factors: Vec<usize>,
+    pub map: Option<usize>,
 }
 
 impl Rules {
@@ -95,8 +112,9 @@ impl Rules {
             return None;
         }
         let terms = self.terms(g);
-        if let [Term { factors, map: Some(_) }] = &terms[..]
+        if let [Term { factors, map: Some(map) }] = &terms[..]
             && factors.is_empty()
+            && !self.is_seen_by(*map, x, &geometry)
         {
             return None;
         }
@@ -110,13 +128,16 @@ impl Rules {
         left.dedup();
         // What a sweep makes as it goes, or puts back.
         let rides = |id: usize| matches!(self.op(id), Op::Pointwise(_) | Op::Put(_));
-        if left.len() > 1 || !terms.iter().filter_map(|term| term.map).all(rides) {
+        let visited = terms.iter().filter_map(|term| term.map);
+        let mut visited = visited.filter(|&g| !self.is_seen_by(g, x, &geometry));
+        if left.len() > 1 || !visited.all(rides) {
             return None;
         }
         let parts: Vec<usize> = terms
             .into_iter()
             .map(|Term { factors, map: g }| {
                 let sums = match g {
+                    Some(g) if self.is_seen_by(g, x, &geometry) => self.by_own_window(g, shape),
                     Some(g) => self.make(side.clone(), vec![x, g], shape),
                     None => self.seen(x, geometry, map, shape),
                 };
@@ -124,6 +145,47 @@ impl Rules {
             })
             .collect();
         self.added(parts, shape)
+    }
+
+    /// Whether `g` is a thin map of picture `x` by such a window, which is not one of known numbers, and not the only one.
+    fn is_seen_by(&self, g: usize, x: usize, geometry: &ConvGeometry) -> bool {
+        self.thin_map(g).is_some_and(|map| {
+            let window = self.small(map.window).map_or(map.window, |(source, _)| source);
+            let known = matches!(self.op(window), Op::Data(_));
+            let maps = self.windows.as_ref().and_then(|windows| windows.maps.get(&x));
+            let often = maps.is_some_and(|&maps| maps > 1);
+            map.picture == x && map.geometry == *geometry && !known && often
+        })
+    }
+
+    /// W(x, conv(x, w) + c) = W(x, conv(x, 1))·w + c·W(x, 1): what each two taps see together, over all pixels, is a matrix of
+    /// the pictures alone.
+    fn by_own_window(&mut self, g: usize, shape: Shape) -> usize {
+        let Map { picture, window, geometry, added } = self.thin_map(g).expect("asked before");
+        let (map, tasks) = (self.made.shape(g), shape.tasks());
+        // Each tap alone, in a channel of its own; as many channels as make a thin map.
+        let numbers = (0..TAPS * CHANNELS).map(|i| f64::from(i / CHANNELS == i % CHANNELS));
+        let each = shape.with(4, CHANNELS);
+        let alone = Op::Data(Literal(numbers.collect()));
+        let alone = self.make(alone, vec![], each.with(0, 1));
+        let alone = self.expanded(alone, each);
+        let seen = Op::Conv { side: Side::Output, geometry };
+        let seen = self.make(seen, vec![picture, alone], map.with(4, CHANNELS));
+        let both = self.make(by_window(geometry), vec![picture, seen], each);
+        let both = self.make(Op::Reshape, vec![both], Shape::new(&[tasks, TAPS, CHANNELS]));
+        let first = Op::Slice { start: [0; MAX_RANK] };
+        let both = self.make(first, vec![both], Shape::new(&[tasks, TAPS, TAPS]));
+        let flat = Shape::new(&[tasks, TAPS, shape[4]]);
+        let window = self.make(Op::Reshape, vec![window], flat);
+        let product = Op::MatMul { ta: false, tb: false };
+        let product = self.make(product, vec![both, window], flat);
+        let mut parts = vec![self.make(Op::Reshape, vec![product], shape)];
+        for added in added {
+            let seen = self.seen(picture, geometry, map, shape);
+            let added = self.expanded(added, (1..4).fold(map, |s, axis| s.with(axis, 1)));
+            parts.push(self.times(seen, vec![added], shape));
+        }
+        self.added(parts, shape).expect("one at least")
     }
 
     /// Whether a thin map, or a sum of terms with one, is added to its mean over all pixels with a minus: that sums to 0.
@@ -185,7 +247,8 @@ impl Rules {
         let known = &self.windows.as_ref()?.known;
         let dots = [(p, q), (q, p)].into_iter().filter_map(|(map, g)| {
             let map = self.thin_map(map)?;
-            known.contains(&(map.picture, g, map.geometry)).then_some((map, g))
+            let known = known.contains(&(map.picture, g, map.geometry));
+            (known || self.is_seen_by(g, map.picture, &map.geometry)).then_some((map, g))
         });
         // Sums that were there first do not wait for the map that is visited last.
         let (map, g) = dots.min_by_key(|&(_, g)| g)?;
@@ -226,7 +289,7 @@ impl Rules {
     }
 
     /// All of them added, if there is one.
-    fn added(&mut self, parts: Vec<usize>, shape: Shape) -> Option<usize> {
+    pub(super) fn added(&mut self, parts: Vec<usize>, shape: Shape) -> Option<usize> {
         parts.into_iter().reduce(|a, b| self.make(ADD, vec![a, b], shape))
     }
 
@@ -239,7 +302,7 @@ impl Rules {
     }
 
     /// A sum over pixels taken apart.
-    fn terms(&mut self, id: usize) -> Vec<Term> {
+    pub(super) fn terms(&mut self, id: usize) -> Vec<Term> {
         let mut terms = vec![];
         self.add_terms(id, &mut vec![], TERMS, &mut terms);
         terms
@@ -272,7 +335,7 @@ impl Rules {
     }
 
     /// Node `id` as a thin map with something added.
-    fn thin_map(&self, id: usize) -> Option<Map> {
+    pub(super) fn thin_map(&self, id: usize) -> Option<Map> {
         let mut added = vec![];
         let mut at = id;
         while *self.op(at) == ADD {

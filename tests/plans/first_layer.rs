@@ -152,26 +152,73 @@ fn gradients_of_a_normalised_first_layer_are_taken_apart() {
     }
 }
 
+/// Thin maps that the sweeps of the fast plan make, and window sums that they take.
+fn visits(tape: &Tape, outputs: &[Var]) -> [usize; 3] {
+    let plan = Plan::fast(tape, outputs, &[], Memory::PerWorker);
+    let sweeps = plan.kernels.iter().filter_map(|kernel| match &kernel.kind {
+        Kind::Sweep(sweep) => Some([sweep.thins.len(), sweep.window_sums.len()]),
+        _ => None,
+    });
+    let sweeps: Vec<[usize; 2]> = sweeps.filter(|&found| found != [0, 0]).collect();
+    let all = |k: usize| sweeps.iter().map(|found| found[k]).sum();
+    [sweeps.len(), all(0), all(1)]
+}
+
 /// A forward pass makes the map twice, a backward pass visits the cotangent once; the way back through an inner step, what
-/// both were changed by, once each.
+/// both were changed by, once each. What the maps leave for their own windows takes no visit.
 #[test]
 fn a_first_layer_is_visited_seldom() {
     let tape = Tape::new();
     let x = tape.input([3, 2, 8, 8, 1]);
     let weights = TWO_LAYERS.map(|shape| tape.input(shape));
     let how = Conv2d::new(1, 1);
-    let visits = |outputs: &[Var]| {
-        let plan = Plan::fast(&tape, outputs, &[], Memory::PerWorker);
-        let thin = |kernel: &&Kernel| match &kernel.kind {
-            Kind::Sweep(sweep) => !sweep.thins.is_empty() || !sweep.window_sums.is_empty(),
-            _ => false,
-        };
-        plan.kernels.iter().filter(thin).count()
-    };
     let after = learnt(x, &weights, how, false);
-    assert_eq!(visits(&after), 3);
+    assert_eq!(visits(&tape, &after), [3, 2, 2]);
     let through = grad(two_layers(x, &after, how, false).sum_all(), &weights);
-    assert_eq!(visits(&through), 8);
+    assert_eq!(visits(&tape, &through), [8, 5, 3]);
+}
+
+/// Two maps of a picture, each with a factor and something added; and one of another picture, which stays by itself.
+fn scattered<'t>(v: &[Var<'t>], how: Conv2d) -> [Var<'t>; 2] {
+    let [x, other, window, second, factor, added] = v[..] else { unreachable!("six of them") };
+    let y = (x.conv2d(window, how) + added) * factor;
+    let sum = y - x.conv2d(second, how) * added + factor;
+    [sum.relu(), (sum + other.conv2d(window, how) * 0.5).relu()]
+}
+
+fn twice_derived<'t>(v: &[Var<'t>], how: Conv2d) -> Vec<Var<'t>> {
+    let [one, two] = scattered(v, how);
+    let loss = (one.sin() + two.sin()).sum_all();
+    let first = grad(loss, &v[2..]);
+    let second = grad(first[0].square().sum_all() + first[2].square().sum_all(), &v[2..4]);
+    [vec![loss], first, second].concat()
+}
+
+/// With gradients, for which the maps have to be found again in what they were gathered to.
+#[test]
+fn a_sum_of_a_picture_s_maps_is_one_map() {
+    let tape = Tape::new();
+    let shapes: [&[usize]; 6] = [
+        &[2, 3, 5, 7, 1],
+        &[2, 3, 5, 7, 1],
+        &[1, 3, 3, 1, 19],
+        &[1, 3, 3, 1, 19],
+        &[1, 1, 1, 1, 19],
+        &[1, 1, 1, 1, 19],
+    ];
+    let v: Vec<Var> = shapes.iter().map(|&shape| tape.input(shape)).collect();
+    let own: Vec<Var> = v.iter().map(|v| v.per_task(2)).collect();
+    let [one, two] = scattered(&own, Conv2d::new(1, 1));
+    assert_eq!(visits(&tape, &[one.sum_all()]), [1, 1, 0]);
+    assert_eq!(visits(&tape, &[two.sum_all()]), [1, 3, 0]);
+
+    for how in [Conv2d::new(1, 1), Conv2d::new(2, 1)] {
+        check(&format!("scattered maps by {:?}", how.stride), &shapes, |v| {
+            let own: Vec<Var> = v.iter().map(|v| v.per_task(2)).collect();
+            let one: Vec<Var> = v.iter().map(|v| v.slice(&[0; 5], v.shape().with(0, 1))).collect();
+            [twice_derived(&own, how), twice_derived(&one, how)].concat()
+        });
+    }
 }
 
 /// Nothing is visited for the bias before a normalisation, whose gradient is the sum of what its mean was taken off.

@@ -10,13 +10,19 @@
 
 use super::graph::{Builder, Graph};
 use super::simplify::{ADD, MUL, Rules};
-use crate::op::{ConvGeometry, Op, Side};
+use crate::op::{Along, ConvGeometry, Op, Side};
+use crate::tape::Node;
 
 /// A convolution of what is seen, how, and by which window.
 type Seen = (usize, ConvGeometry, usize);
 
-/// The graph with its sums of thin maps gathered.
+/// The graph with its sums of thin maps gathered. Not where tiles are pooled: what a pool takes is the map as it was, so a
+/// visit would make both (R7's forward pass took a tenth more).
 pub fn gathered(graph: Graph) -> Graph {
+    let pools = |node: &Node| matches!(node.op, Op::ArgMax(Along::Window(_)));
+    if graph.nodes.iter().any(pools) {
+        return graph;
+    }
     let ends = ends(&graph);
     let mut rules = Rules { made: Builder::default(), windows: None };
     let mut to = Vec::with_capacity(graph.nodes.len());

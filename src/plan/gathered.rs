@@ -17,7 +17,7 @@ use crate::tape::Node;
 type Seen = (usize, ConvGeometry, usize);
 
 /// The graph with its sums of thin maps gathered. Not where tiles are pooled: what a pool takes is the map as it was, so a
-/// visit would make both (R7's forward pass took a tenth more).
+/// visit would make both (2.2 GFLOP instead of 1.9 in a step of the pooled omniglot-5w1s).
 pub fn gathered(graph: Graph) -> Graph {
     let pools = |node: &Node| matches!(node.op, Op::ArgMax(Along::Window(_)));
     if graph.nodes.iter().any(pools) {

@@ -5,11 +5,12 @@
 //! ```
 //!
 //! A first layer's map less its mean, by its spread and a factor, with something added is one convolution by a scaled
-//! window and one addition; the tangent of all that, in which two maps meet, is no more. What is gathered is what reads
-//! them otherwise: the last rewriting, because the others look for maps as they were (`trilinear.rs`).
+//! window and one addition; the tangent of all that, in which two maps meet, is no more. Only whole sums are gathered, not
+//! their parts, and after all other rules, which look for maps as they were (`trilinear.rs`).
 
-use super::graph::{Builder, Graph};
-use super::simplify::{ADD, MUL, Rules};
+use super::graph::Graph;
+use super::simplify::{ADD, MUL, Rules, rewritten};
+use super::trilinear::without_pixels;
 use crate::op::{Along, ConvGeometry, Op, Side};
 use crate::tape::Node;
 
@@ -24,16 +25,10 @@ pub fn gathered(graph: Graph) -> Graph {
         return graph;
     }
     let ends = ends(&graph);
-    let mut rules = Rules { made: Builder::default(), windows: None };
-    let mut to = Vec::with_capacity(graph.nodes.len());
-    for (node, ends) in graph.nodes.into_iter().zip(ends) {
-        let inputs = node.inputs.iter().map(|&input| to[input]).collect();
-        let made = rules.make(node.op, inputs, node.shape);
-        let gathered = if ends { rules.gathered(made) } else { None };
-        to.push(gathered.unwrap_or(made));
-    }
-    let outputs = graph.outputs.iter().map(|&output| to[output]).collect();
-    Graph { nodes: rules.made.nodes, outputs }.live()
+    rewritten(graph, None, |rules, id, made| {
+        let gathered = if ends[id] { rules.gathered(made) } else { None };
+        gathered.unwrap_or(made)
+    })
 }
 
 /// Which sums and products of maps are no mere part of another one.
@@ -59,8 +54,8 @@ impl Rules {
     /// Node `id`, if it is a sum over which thin maps of one picture, or one with a factor, are scattered.
     fn gathered(&mut self, id: usize) -> Option<usize> {
         let shape = self.made.shape(id);
-        let sum = (1..4).fold(shape, |s, axis| s.with(axis, 1));
-        let mut thin: Vec<Seen> = vec![];
+        let sum = without_pixels(shape);
+        let mut thin: Option<Seen> = None;
         let (mut maps, mut small) = (vec![], vec![]);
         let mut simpler = false;
         for term in self.terms(id) {
@@ -73,35 +68,27 @@ impl Rules {
                 maps.push(self.times(map, term.factors, shape));
                 continue;
             };
-            simpler |= !term.factors.is_empty();
+            simpler |= thin.is_some() || !term.factors.is_empty();
             for added in found.added {
                 let added = self.expanded(added, sum);
                 small.push(self.times(added, term.factors.clone(), sum));
             }
             let by = self.made.shape(found.window);
-            let window = self.times(found.window, term.factors, by);
-            let of_picture = |seen: &&mut Seen| (seen.0, seen.1) == (found.picture, found.geometry);
-            match thin.iter_mut().find(of_picture) {
-                Some(seen) => {
-                    simpler = true;
-                    seen.2 = self.make(ADD, vec![seen.2, window], by);
+            let mut window = self.times(found.window, term.factors, by);
+            if let Some((picture, geometry, before)) = thin {
+                if (picture, geometry) != (found.picture, found.geometry) {
+                    return None; // the two would be stored, one added to the other (`twin.rs`)
                 }
-                None => thin.push((found.picture, found.geometry, window)),
+                window = self.make(ADD, vec![before, window], by);
             }
+            thin = Some((found.picture, found.geometry, window));
         }
-        // Of two pictures the maps would be stored, one added to the other (`twin.rs`).
-        if !simpler || thin.len() > 1 {
-            return None;
-        }
-        let convolved = thin.into_iter().map(|(picture, geometry, window)| {
-            let op = Op::Conv { side: Side::Output, geometry };
-            self.make(op, vec![picture, window], shape)
-        });
-        let mut parts: Vec<usize> = convolved.collect();
-        parts.extend(maps);
+        let (picture, geometry, window) = thin.filter(|_| simpler)?;
+        let op = Op::Conv { side: Side::Output, geometry };
+        maps.insert(0, self.make(op, vec![picture, window], shape));
         if let Some(small) = self.added(small, sum) {
-            parts.push(self.expanded(small, shape));
+            maps.push(self.expanded(small, shape));
         }
-        self.added(parts, shape)
+        self.added(maps, shape)
     }
 }

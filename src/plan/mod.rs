@@ -127,7 +127,8 @@ pub struct Passes {
     pub fuse: bool,
     /// The update of all parameters is one sweep.
     pub flat: bool,
-    /// The map of a thin convolution is made where it is read (`thin.rs`), and as seldom as can be (`trilinear.rs`).
+    /// The map of a thin convolution is made where it is read (`thin.rs`), and as seldom as can be (`trilinear.rs`,
+    /// `gathered.rs`).
     pub thin: bool,
 }
 

@@ -30,11 +30,21 @@ pub fn simplify(graph: Graph, thin: bool) -> Graph {
 
 fn round(graph: Graph, thin: bool) -> Graph {
     let windows = thin.then(|| Windows::of(&graph.nodes));
+    rewritten(graph, windows, |_, _, made| made)
+}
+
+/// The graph made again by the rules, node by node: `then(rules, old, made)` says what stands for the old one.
+pub(super) fn rewritten(
+    graph: Graph,
+    windows: Option<Windows>,
+    then: impl Fn(&mut Rules, usize, usize) -> usize,
+) -> Graph {
     let mut rules = Rules { made: Builder::default(), windows };
     let mut to = Vec::with_capacity(graph.nodes.len());
     for (id, node) in graph.nodes.into_iter().enumerate() {
         let inputs = node.inputs.iter().map(|&input| to[input]).collect();
-        to.push(rules.make(node.op, inputs, node.shape));
+        let made = rules.make(node.op, inputs, node.shape);
+        to.push(then(&mut rules, id, made));
         if let Some(windows) = &mut rules.windows {
             windows.made(id, &to);
         }

@@ -7,7 +7,7 @@
 //! W(x, g·a + h·b + c) = W(x, g)·a + W(x, h)·b + W(x, 1)·c       a, b, c the same for all pixels
 //! Σ (conv(x, w) + c)·g = Σ w·W(x, g) + c·Σ g                    the first sum over pixels, the second over the window
 //! Σ (g·a + h·b) = a·Σ g + b·Σ h                                 Σ (h - mean h) = 0
-//! W(x, conv(x, w)) = W(x, conv(x, 1))·w                          1 has each place of the window in a channel of its own
+//! W(x, conv(x, w)) = W(x, conv(x, I))·w                          I has each place of the window in a channel of its own
 //! ```
 //!
 //! A normalisation's gradient is a cotangent from behind, times a factor, and the map itself, times another, and a mean: with
@@ -76,6 +76,11 @@ impl Windows {
 
 fn is_thin(geometry: &ConvGeometry, picture: Shape, map: Shape) -> bool {
     thin::is_thin(geometry, [picture[4], map[4]])
+}
+
+/// The shape of a sum over all pixels of a map.
+pub(super) fn without_pixels(map: Shape) -> Shape {
+    PIXELS.iter().fold(map, |sum, axis| sum.with(axis, 1))
 }
 
 /// The gradient by the window.
@@ -158,7 +163,7 @@ impl Rules {
         })
     }
 
-    /// W(x, conv(x, w) + c) = W(x, conv(x, 1))·w + c·W(x, 1): what each two taps see together, over all pixels, is a matrix of
+    /// W(x, conv(x, w) + c) = W(x, conv(x, I))·w + c·W(x, 1): what each two taps see together, over all pixels, is a matrix of
     /// the pictures alone.
     fn by_own_window(&mut self, g: usize, shape: Shape) -> usize {
         let Map { picture, window, geometry, added } = self.thin_map(g).expect("asked before");
@@ -182,7 +187,7 @@ impl Rules {
         let mut parts = vec![self.make(Op::Reshape, vec![product], shape)];
         for added in added {
             let seen = self.seen(picture, geometry, map, shape);
-            let added = self.expanded(added, (1..4).fold(map, |s, axis| s.with(axis, 1)));
+            let added = self.expanded(added, without_pixels(map));
             parts.push(self.times(seen, vec![added], shape));
         }
         self.added(parts, shape).expect("one at least")
@@ -316,7 +321,7 @@ impl Rules {
         terms: &mut Vec<Term>,
     ) {
         let shape = self.made.shape(id);
-        let sum = (1..4).fold(shape, |s, axis| s.with(axis, 1));
+        let sum = without_pixels(shape);
         let before = factors.len();
         if let Some(source) = self.constant_over(id, PIXELS) {
             factors.push(self.expanded(source, sum));

@@ -165,7 +165,8 @@ fn visits(tape: &Tape, outputs: &[Var]) -> [usize; 3] {
 }
 
 /// A forward pass makes the map twice, a backward pass visits the cotangent once; the way back through an inner step, what
-/// both were changed by, once each. What the maps leave for their own windows takes no visit.
+/// both were changed by, once each. What a map leaves for its own window is visited
+/// where there is only that map, and else follows from the pictures.
 #[test]
 fn a_first_layer_is_visited_seldom() {
     let tape = Tape::new();
@@ -194,7 +195,8 @@ fn twice_derived<'t>(v: &[Var<'t>], how: Conv2d) -> Vec<Var<'t>> {
     [vec![loss], first, second].concat()
 }
 
-/// With gradients, for which the maps have to be found again in what they were gathered to.
+/// The sums of one picture's maps; not those of two pictures, nor where tiles of the sum are pooled. With gradients to the second
+/// order.
 #[test]
 fn a_sum_of_a_picture_s_maps_is_one_map() {
     let tape = Tape::new();
@@ -211,6 +213,7 @@ fn a_sum_of_a_picture_s_maps_is_one_map() {
     let [one, two] = scattered(&own, Conv2d::new(1, 1));
     assert_eq!(visits(&tape, &[one.sum_all()]), [1, 1, 0]);
     assert_eq!(visits(&tape, &[two.sum_all()]), [1, 3, 0]);
+    assert_eq!(visits(&tape, &[one.max_pool(Window::tiles(2)).sum_all()]), [1, 2, 0]);
 
     for how in [Conv2d::new(1, 1), Conv2d::new(2, 1)] {
         check(&format!("scattered maps by {:?}", how.stride), &shapes, |v| {

@@ -14,9 +14,9 @@
 //! the first line only that cotangent is still to be visited, and not after its sums but together with them; with the
 //! others, sums of maps and of their products become dots of nine numbers. What a map leaves for its own window is a
 //! matrix of the pictures times that window: where several maps are made of a picture, as in an inner loop, the matrix is
-//! made once. The map itself stays one map: of
-//! conv(x, w) and minus its mean apart little would be left. What rounding costs: W(x, g) is as much larger than
-//! what it is without its mean as the pictures' mean is larger than their spread (`tests/offsets.rs`).
+//! made once. Against any other cotangent the map stays one map: of conv(x, w) and minus its mean apart little would be
+//! left. What rounding costs: W(x, g) is as much larger than what it is without its mean as the pictures' mean is larger
+//! than their spread (`tests/offsets.rs`).
 
 use super::simplify::{ADD, DEEP, MUL, Rules};
 use super::thin::{self, CHANNELS};

@@ -9,7 +9,7 @@ use super::views::{ViewOf, view_of};
 use super::{Buffer, Memory, Place, Segment, TaskSum};
 use crate::op::{Along, Op, Side};
 use crate::shape::Shape;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything lowering knows; `finish` gives kernels, buffers (places still open) and segments.
 pub struct Lowering<'g> {
@@ -74,9 +74,9 @@ impl<'g> Lowering<'g> {
                 order.entry((self.cut.stage[id], self.levels.level[id])).or_default().push(id);
             }
         }
-        let mut stages: Vec<usize> = order.keys().map(|&(stage, _)| stage).collect();
-        stages.dedup();
-        for stage in stages {
+        // Also those in which nothing is stored: what is summed over tasks may be views alone.
+        let stages = order.keys().map(|&(stage, _)| stage).chain(sums.keys().copied());
+        for stage in stages.collect::<BTreeSet<usize>>() {
             let first = self.kernels.len();
             let levels: Vec<Vec<usize>> =
                 order.range((stage, 0)..=(stage, usize::MAX)).map(|(_, ids)| ids.clone()).collect();

@@ -44,6 +44,11 @@ impl ViewOf {
     }
 }
 
+/// Whether values stay what they are and change their places.
+fn is_movement(op: &Op) -> bool {
+    matches!(op, Op::Reshape | Op::Permute { .. } | Op::Expand | Op::Slice { .. } | Op::Flip(_))
+}
+
 /// The view each node is, if it is a movement that strides can say; `views` holds those before it.
 /// With `enabled` off nothing is a view.
 pub fn view_of(nodes: &[Node], views: &[Option<ViewOf>], id: usize) -> Option<ViewOf> {
@@ -150,7 +155,13 @@ pub fn resolve(graph: Graph, enabled: bool) -> (Graph, Vec<Option<ViewOf>>) {
     let mut nodes: Vec<Node> = Vec::with_capacity(graph.nodes.len());
     let mut views: Vec<Option<ViewOf>> = Vec::with_capacity(graph.nodes.len());
     let mut to = Vec::with_capacity(graph.nodes.len());
-    let push = |nodes: &mut Vec<Node>, views: &mut Vec<Option<ViewOf>>, node: Node| {
+    let push = |nodes: &mut Vec<Node>, views: &mut Vec<Option<ViewOf>>, mut node: Node| {
+        // One number everywhere stays that wherever it moves. Only one task's worth of it is stored: a view might look past it.
+        if is_movement(&node.op)
+            && let Op::Const(bits) = nodes[node.inputs[0]].op
+        {
+            node = Node { op: Op::Const(bits), inputs: vec![], ..node };
+        }
         nodes.push(node);
         let id = nodes.len() - 1;
         // Task strides are never negative, so running the task axis backwards is a copy.

@@ -4,6 +4,8 @@
 //! METATAPE_NO_GPU=1 says that there is none.
 #![cfg(feature = "gpu")]
 
+#[path = "../support/any_program.rs"]
+mod any_program;
 mod kernels;
 mod programs;
 

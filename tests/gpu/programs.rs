@@ -242,3 +242,13 @@ fn every_case_passes_with_the_fast_plan() {
 fn every_case_passes_with_the_plain_plan() {
     every_case_passes(true);
 }
+
+#[test]
+fn programs_that_nobody_thought_of() {
+    any_program::for_programs(15, |shapes, steps| {
+        agrees("any program", |tape| {
+            let leaves: Vec<Var> = shapes.iter().map(|shape| tape.input(&shape[..])).collect();
+            any_program::results(steps, &leaves)
+        });
+    });
+}

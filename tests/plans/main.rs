@@ -470,7 +470,7 @@ fn parameters_that_change_places_are_updated_apart() {
 
 #[test]
 fn programs_that_nobody_thought_of() {
-    any_program::for_programs(100, |shapes, steps| {
+    any_program::for_programs(200, |shapes, steps| {
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         check("any program", &shapes, |leaves| any_program::results(steps, leaves));
     });

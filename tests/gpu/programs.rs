@@ -252,3 +252,12 @@ fn programs_that_nobody_thought_of() {
         });
     });
 }
+
+#[test]
+fn views_alone_are_summed_over_tasks() {
+    agrees("views of inputs", |tape| {
+        let x = tape.input([3, 2, 4]);
+        let each = [x.narrow(1, 0, 1), x.permute(&[0, 2, 1]), x.reshape([3, 8])];
+        each.iter().map(|x| x.sum(&[0])).collect()
+    });
+}

@@ -13,7 +13,7 @@ use metatape::exec::reference::evaluate;
 use metatape::op::{Along, Window};
 use metatape::plan::interpret::interpret;
 use metatape::plan::{Kernel, Kind, Memory, Passes, Plan};
-use metatape::shape::Shape;
+use metatape::shape::{Axes, Shape};
 use metatape::tape::{Conv2d, Tape, Var, grad};
 
 /// Numbers in [-1, 1) that differ from each other.
@@ -495,10 +495,21 @@ fn a_constant_stays_one_wherever_it_moves() {
     });
 }
 
-/// What tasks see of a shared value is a view, and nothing else is computed for each of them.
+/// What each task sees, of its own input or of a shared value, is a view, and nothing else is computed for it.
 #[test]
 fn tasks_that_hold_views_alone_are_summed() {
-    check("views alone", &[&[1, 3, 2]], |v| {
+    check("views of inputs", &[&[3, 2, 4]], |v| {
+        let [x] = v[..] else { unreachable!() };
+        let each = [
+            x.narrow(1, 0, 1),
+            x.permute(&[0, 2, 1]),
+            x.reshape([3, 8]),
+            x.flip(Axes::new(&[1])),
+            x.reshape([3, 1, 2, 4]).expand([3, 2, 2, 4]),
+        ];
+        each.iter().map(|x| x.sum(&[0])).collect()
+    });
+    check("views of what is shared", &[&[1, 3, 2]], |v| {
         let each = v[0].tanh().per_task(3);
         vec![each.sum(&[0]) * 0.5, each.permute(&[0, 2, 1]).narrow(1, 1, 1).sum(&[0]).sin()]
     });

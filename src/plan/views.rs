@@ -164,9 +164,9 @@ pub fn resolve(graph: Graph, enabled: bool) -> (Graph, Vec<Option<ViewOf>>) {
         }
         nodes.push(node);
         let id = nodes.len() - 1;
-        // Task strides are never negative, so running the task axis backwards is a copy.
-        let backwards = matches!(nodes[id].op, Op::Flip(axes) if axes.has(0));
-        let view = if enabled && !backwards { view_of(nodes, views, id) } else { None };
+        // Task strides are never negative, so what runs the task axis backwards is a copy.
+        let forwards = |view: &ViewOf| view.strides[0] >= 0 || nodes[id].shape.tasks() == 1;
+        let view = if enabled { view_of(nodes, views, id).filter(forwards) } else { None };
         views.push(view);
         id
     };

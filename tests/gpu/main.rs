@@ -4,7 +4,7 @@
 //! METATAPE_NO_GPU=1 says that there is none.
 #![cfg(feature = "gpu")]
 
-#[path = "../support/any_program.rs"]
+#[path = "../support/any_program/mod.rs"]
 mod any_program;
 mod kernels;
 mod programs;

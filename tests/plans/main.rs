@@ -1,7 +1,7 @@
 //! Plans mean what their tapes mean: every pass alone and all together, run in f64 by
 //! `plan::interpret`, against the reference. Tolerance: reordered sums in f64, 1e-9 of the scale.
 
-#[path = "../support/any_program.rs"]
+#[path = "../support/any_program/mod.rs"]
 mod any_program;
 mod first_layer;
 mod shared;
@@ -469,11 +469,15 @@ fn parameters_that_change_places_are_updated_apart() {
 }
 
 #[test]
-fn programs_that_nobody_thought_of() {
-    any_program::for_programs(200, |shapes, steps| {
-        let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-        check("any program", &shapes, |leaves| any_program::results(steps, leaves));
-    });
+fn pictures_that_nobody_thought_of() {
+    let family = any_program::pictures::family();
+    any_program::for_programs(family, 150, |shapes, program| check("pictures", shapes, program));
+}
+
+#[test]
+fn shapes_that_nobody_thought_of() {
+    let family = any_program::shapes::family();
+    any_program::for_programs(family, 300, |shapes, program| check("shapes", shapes, program));
 }
 
 /// Of a number that is the same everywhere one task's worth is stored; without views and without rules, too, nobody looks past it.
@@ -492,6 +496,17 @@ fn a_constant_stays_one_wherever_it_moves() {
             number.narrow(1, 1, 2).matmul(number.permute(&[0, 2, 1]))
                 * v[0].narrow(1, 0, 1).sum(&[2]),
         ]
+    });
+}
+
+/// An axis that runs backwards becomes that of the tasks.
+#[test]
+fn tasks_that_run_backwards_are_copied() {
+    check("backwards", &[&[2, 3], &[1, 3], &[3, 2]], |v| {
+        let [x, row, y] = v[..] else { unreachable!() };
+        let turned = x.flip(Axes::new(&[1])).permute(&[1, 0]);
+        let each = row.flip(Axes::new(&[1])).reshape([3, 1]);
+        vec![turned, turned * y, (each * y).tanh(), (each + y).sin().sum(&[1])]
     });
 }
 

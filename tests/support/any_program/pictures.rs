@@ -1,24 +1,17 @@
-//! Programs that nobody thought of: random steps over pictures, windows and rows, gradients among them, so that gradients of
-//! gradients are taken as well. What fails is cut down to the fewest steps that still do.
-//!
-//! f32 and f64 may rightly differ where a choice hangs on a rounding error, so no kink stands where operands
-//! can meet exactly: a ReLU bends away from 0, and places are told apart before the largest is looked for.
+//! Pictures, windows and rows: [tasks, images, height, width, channels].
 
+use super::{Family, LARGEST, Step};
 use metatape::op::{Along, Window};
 use metatape::shape::Axes;
 use metatape::tape::{Conv2d, Var, grad};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// Steps of the longest.
-const STEPS: usize = 14;
-/// Elements of the largest value; nodes from which on no gradient is taken.
-const LARGEST: usize = 6_000;
+/// Nodes from which on no gradient is taken.
 const NODES: usize = 400;
 
-/// What a step does, and numbers by which it finds its operands and places.
-pub type Step = (u8, [u8; 4]);
-const KINDS: u8 = 42;
+pub fn family() -> Family {
+    Family { leaves: leaves().boxed(), kinds: 42, taken }
+}
 
 /// Shapes of the leaves: pictures of one channel and a map, windows onto one channel and onto all, rows; some of each task,
 /// some shared.
@@ -119,32 +112,4 @@ fn convolved<'t>(x: Var<'t>, w: Var<'t>, stride: usize, border: usize) -> Option
     let suits = s[4] == window[3] && window[1].max(window[2]) <= 3;
     let sum = (s[4] * 9) as f64;
     (suits && tasks && reaches && most <= LARGEST).then(|| x.conv2d(w, how) * (1.5 / sum.sqrt()))
-}
-
-/// What a program of `steps` leaves: its last value, one between, and the gradients by all leaves of a number made of the last.
-pub fn results<'t>(steps: &[Step], leaves: &[Var<'t>]) -> Vec<Var<'t>> {
-    let mut values = leaves.to_vec();
-    for &step in steps {
-        let taken = taken(step, &values, leaves);
-        values.extend(taken.filter(|value| value.shape().len() <= LARGEST));
-    }
-    let (last, between) = (values[values.len() - 1], values[(leaves.len() + values.len() - 1) / 2]);
-    let loss = last.tanh().square().sum_all() * (1.0 / last.shape().len() as f64);
-    [vec![last, between], grad(loss, leaves)].concat()
-}
-
-/// Calls `check` with the leaves' shapes and the steps of `count` programs, the same each time; METATAPE_PROGRAMS, where it is set,
-/// says how many.
-pub fn for_programs(count: u32, check: impl Fn(&[Vec<usize>], &[Step])) {
-    let asked = std::env::var("METATAPE_PROGRAMS").ok().and_then(|n| n.parse().ok());
-    let cases = asked.unwrap_or(count);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let steps = prop::collection::vec((0..KINDS, any::<[u8; 4]>()), 1..=STEPS);
-    let outcome =
-        TestRunner::new_with_rng(config, dice).run(&(leaves(), steps), |(shapes, steps)| {
-            check(&shapes, &steps);
-            Ok(())
-        });
-    outcome.unwrap();
 }

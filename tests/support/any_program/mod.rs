@@ -1,0 +1,65 @@
+//! Programs that nobody thought of: random steps, gradients among them, so that gradients of gradients are taken as well. What
+//! fails is cut down to the fewest steps that still do.
+//!
+//! f32 and f64 may rightly differ where a choice hangs on a rounding error, so no kink stands where operands
+//! can meet exactly: a ReLU bends away from 0, and places are told apart before the largest is looked for.
+
+pub mod pictures;
+pub mod shapes;
+
+use metatape::tape::{Var, grad};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Steps of the longest; elements of the largest value.
+const STEPS: usize = 14;
+const LARGEST: usize = 6_000;
+
+/// What a step does, and numbers by which it finds its operands and places.
+pub type Step = (u8, [u8; 4]);
+
+/// Programs of one sort.
+pub struct Family {
+    /// Shapes of the inputs.
+    leaves: BoxedStrategy<Vec<Vec<usize>>>,
+    /// A step's first number is below it.
+    kinds: u8,
+    /// The result of a step on the values so far and the leaves; none where its operands do not suit it.
+    taken: for<'t> fn(Step, &[Var<'t>], &[Var<'t>]) -> Option<Var<'t>>,
+}
+
+/// Calls `check` with the shapes of the inputs and what computes the outputs of each of `count` programs, the same each time;
+/// METATAPE_PROGRAMS, where it is set, says how many.
+pub fn for_programs(
+    family: Family,
+    count: u32,
+    check: impl Fn(&[&[usize]], &dyn for<'t> Fn(&[Var<'t>]) -> Vec<Var<'t>>),
+) {
+    let asked = std::env::var("METATAPE_PROGRAMS").ok().and_then(|n| n.parse().ok());
+    let cases = asked.unwrap_or(count);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let steps = prop::collection::vec((0..family.kinds, any::<[u8; 4]>()), 1..=STEPS);
+    let mut runner = TestRunner::new_with_rng(config, dice);
+    let outcome = runner.run(&(family.leaves.clone(), steps), |(shapes, steps)| {
+        let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+        check(&shapes, &|leaves| family.outputs(&steps, leaves));
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+impl Family {
+    /// The last value, one between, and the gradients by all leaves of a number made of the last.
+    fn outputs<'t>(&self, steps: &[Step], leaves: &[Var<'t>]) -> Vec<Var<'t>> {
+        let mut values = leaves.to_vec();
+        for &step in steps {
+            let taken = (self.taken)(step, &values, leaves);
+            values.extend(taken.filter(|value| value.shape().len() <= LARGEST));
+        }
+        let last = values[values.len() - 1];
+        let between = values[(leaves.len() + values.len() - 1) / 2];
+        let loss = last.tanh().square().sum_all() * (1.0 / last.shape().len() as f64);
+        [vec![last, between], grad(loss, leaves)].concat()
+    }
+}

@@ -24,8 +24,8 @@ pub struct Family {
     leaves: BoxedStrategy<Vec<Vec<usize>>>,
     /// A step's first number is below it.
     kinds: u8,
-    /// The result of a step on the values so far and the leaves; none where its operands do not suit it.
-    taken: for<'t> fn(Step, &[Var<'t>], &[Var<'t>]) -> Option<Var<'t>>,
+    /// The result of a step on two operands and the leaves; none where they do not suit it.
+    taken: for<'t> fn(Step, [Var<'t>; 2], &[Var<'t>]) -> Option<Var<'t>>,
 }
 
 /// Calls `check` with the shapes of the inputs and what computes the outputs of each of `count` programs, the same each time;
@@ -53,8 +53,13 @@ impl Family {
     /// The last value, one between, and the gradients by all leaves of a number made of the last.
     fn outputs<'t>(&self, steps: &[Step], leaves: &[Var<'t>]) -> Vec<Var<'t>> {
         let mut values = leaves.to_vec();
-        for &step in steps {
-            let taken = (self.taken)(step, &values, leaves);
+        for &(what, numbers) in steps {
+            // The last value as often as all before it.
+            let operands = [numbers[0], numbers[1]].map(|i| match i % 2 {
+                0 => values[values.len() - 1],
+                _ => values[i as usize / 2 % values.len()],
+            });
+            let taken = (self.taken)((what, numbers), operands, leaves);
             values.extend(taken.filter(|value| value.shape().len() <= LARGEST));
         }
         let last = values[values.len() - 1];
@@ -62,4 +67,10 @@ impl Family {
         let loss = last.tanh().square().sum_all() * (1.0 / last.shape().len() as f64);
         [vec![last, between], grad(loss, leaves)].concat()
     }
+}
+
+/// The gradient by `of` of a number made of `loss`; none where the tape has `most` nodes already.
+fn tangent<'t>(loss: Var<'t>, of: Var<'t>, most: usize) -> Option<Var<'t>> {
+    let scale = 4.0 / loss.shape().len() as f64;
+    (loss.tape.len() <= most).then(|| grad(loss.sum_all() * scale, &[of])[0])
 }

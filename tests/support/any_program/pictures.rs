@@ -1,9 +1,9 @@
 //! Pictures, windows and rows: [tasks, images, height, width, channels].
 
-use super::{Family, LARGEST, Step};
+use super::{Family, LARGEST, Step, tangent};
 use metatape::op::{Along, Window};
 use metatape::shape::Axes;
-use metatape::tape::{Conv2d, Var, grad};
+use metatape::tape::{Conv2d, Var};
 use proptest::prelude::*;
 
 /// Nodes from which on no gradient is taken.
@@ -33,17 +33,11 @@ fn leaves() -> impl Strategy<Value = Vec<Vec<usize>>> {
 
 /// The result of a step; none where its operands do not suit it.
 fn taken<'t>(
-    (what, [i, j, k, l]): Step,
-    values: &[Var<'t>],
+    (what, [_, j, k, l]): Step,
+    [x, y]: [Var<'t>; 2],
     leaves: &[Var<'t>],
 ) -> Option<Var<'t>> {
-    let [i, j, k, l] = [i, j, k, l].map(usize::from);
-    // The last value as often as all before it.
-    let picked = |i: usize| match i % 2 {
-        0 => values[values.len() - 1],
-        _ => values[i / 2 % values.len()],
-    };
-    let (x, y) = (picked(i), picked(j));
+    let [j, k, l] = [j, k, l].map(usize::from);
     let (s, other) = (x.shape(), y.shape());
     let axis = k % 5;
     let pair = s.broadcast(&other).is_ok_and(|both| both.len() <= LARGEST);
@@ -52,10 +46,7 @@ fn taken<'t>(
         let sizes: Vec<usize> = (0..5).map(|a| if axes.contains(&a) { s[a] } else { 1 }).collect();
         x + x.tape.iota(&sizes[..], 2.0 / sizes.iter().product::<usize>() as f64, -1.0)
     };
-    let tangent = |loss: Var<'t>, of: Var<'t>| {
-        let short = x.tape.len() <= NODES;
-        short.then(|| grad(loss.sum_all() * (4.0 / s.len() as f64), &[of])[0])
-    };
+    let tangent = |loss, of| tangent(loss, of, NODES);
     Some(match what {
         0 => x.tanh(),
         1 => x.sin(),

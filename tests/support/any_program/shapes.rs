@@ -1,10 +1,10 @@
 //! Values of one to four axes. The first has different sizes, so it is not plain which are tasks, and steps move it as they
 //! move others.
 
-use super::{Family, Step};
+use super::{Family, Step, tangent};
 use metatape::op::Along;
 use metatape::shape::Axes;
-use metatape::tape::{Var, grad};
+use metatape::tape::Var;
 use proptest::prelude::*;
 
 /// Elements that two operands may make; nodes from which on no gradient is taken.
@@ -31,17 +31,11 @@ fn leaves() -> impl Strategy<Value = Vec<Vec<usize>>> {
 
 /// The result of a step; none where its operands do not suit it.
 fn taken<'t>(
-    (what, [i, j, k, l]): Step,
-    values: &[Var<'t>],
+    (what, [_, j, k, l]): Step,
+    [x, y]: [Var<'t>; 2],
     leaves: &[Var<'t>],
 ) -> Option<Var<'t>> {
-    let [i, j, k, l] = [i, j, k, l].map(usize::from);
-    // The last value as often as all before it.
-    let picked = |i: usize| match i % 2 {
-        0 => values[values.len() - 1],
-        _ => values[i / 2 % values.len()],
-    };
-    let (x, y) = (picked(i), picked(j));
+    let [j, k, l] = [j, k, l].map(usize::from);
     let (s, other) = (x.shape(), y.shape());
     let rank = s.rank();
     let axis = k % rank;
@@ -52,10 +46,7 @@ fn taken<'t>(
         sizes[axis] = s[axis];
         x + x.tape.iota(&sizes[..], 2.0 / s[axis] as f64, -1.0)
     };
-    let tangent = |loss: Var<'t>, of: Var<'t>| {
-        let short = x.tape.len() <= NODES;
-        short.then(|| grad(loss.sum_all() * (4.0 / s.len() as f64), &[of])[0])
-    };
+    let tangent = |loss, of| tangent(loss, of, NODES);
     let places = |n: usize| {
         let chosen: Vec<f64> = (0..n).map(|p| ((p * (1 + l) + j) % s[axis]) as f64).collect();
         x.tape.data([n], &chosen)

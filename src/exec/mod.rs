@@ -65,7 +65,7 @@ pub trait Program {
     /// Copies an output of the last run, row-major. Panics if the length differs.
     fn read(&mut self, output: usize, into: &mut [f32]) -> Result<()>;
 
-    /// Copies what an input slot holds now: for state, the value the next run will see.
+    /// Copies what an input slot holds now: for state, the value the next run will see; zeros where no output needs the slot.
     fn read_slot(&mut self, slot: usize, into: &mut [f32]) -> Result<()>;
 
     fn cost(&self) -> Cost;
@@ -87,7 +87,8 @@ pub trait Program {
 }
 
 /// Compiles `outputs` of a tape. `state` pairs (number of an output, slot): after each run that output
-/// becomes the slot's value, in place. Errors: a device that is not there, more memory than allowed.
+/// becomes the slot's value, in place; an output may become several slots', a slot one output. Errors: a device that is not there,
+/// more memory than allowed.
 pub fn compile(
     tape: &Tape,
     outputs: &[Var],

@@ -166,7 +166,7 @@ impl Plan {
 
     /// The passes named. `state` pairs (number of an output, input slot): see [`Plan::state`].
     ///
-    /// Panics when a state pair's shapes differ: a mistake in the program.
+    /// Panics when a state pair's shapes differ or two pairs name one slot: a mistake in the program.
     #[track_caller]
     pub fn with(
         tape: &Tape,
@@ -176,14 +176,17 @@ impl Plan {
         passes: Passes,
     ) -> Plan {
         let slots = tape.input_shapes();
-        for &(output, slot) in state {
+        for (k, &(output, slot)) in state.iter().enumerate() {
             let (from, to) = (outputs[output].shape(), slots[slot]);
             assert!(from == to, "state: output {output} is {from}, input slot {slot} is {to}");
+            let earlier = state[..k].iter().find(|pair| pair.1 == slot);
+            assert!(earlier.is_none(), "state: input slot {slot} would become two outputs");
         }
         // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
         let ride = passes.fuse && memory == Memory::PerWorker;
         let thin = ride && passes.thin;
-        let mut graph = Graph::of(tape, outputs);
+        let (wanted, state) = each_once(outputs, state);
+        let mut graph = Graph::of(tape, &wanted);
         if passes.simplify {
             graph = simplify::simplify(graph, thin);
             if thin {
@@ -221,7 +224,7 @@ impl Plan {
                 inputs[slot] = low.buffer_of[id];
             }
         }
-        let results: Vec<BufferId> = graph.outputs.iter().map(|&id| low.buffer(id)).collect();
+        let mut results: Vec<BufferId> = graph.outputs.iter().map(|&id| low.buffer(id)).collect();
         let mut buffers = std::mem::take(&mut low.buffers);
         let pairs = state.iter().map(|&(output, slot)| {
             let input = *inputs[slot].get_or_insert_with(|| {
@@ -249,6 +252,7 @@ impl Plan {
         let worker = one_task_buffers(&low, &buffers, &own, memory);
         let (shared_len, worker_len) =
             memory::assign(&mut buffers, &low.kernels, &low.segments, &own, &worker);
+        results.truncate(outputs.len());
         Plan {
             buffers,
             kernels: low.kernels,
@@ -273,6 +277,25 @@ impl Plan {
     pub fn flops(&self) -> u64 {
         self.kernels.iter().map(Kernel::flops).sum()
     }
+}
+
+/// The outputs once more for every state pair after the first of an output, and pairs that name each of them once: a pair
+/// exchanges two places, so what becomes two slots' value is stored twice.
+fn each_once<'t>(
+    outputs: &[Var<'t>],
+    state: &[(usize, usize)],
+) -> (Vec<Var<'t>>, Vec<(usize, usize)>) {
+    let mut wanted = outputs.to_vec();
+    let mut pairs: Vec<(usize, usize)> = vec![];
+    for &(output, slot) in state {
+        let mut from = output;
+        if pairs.iter().any(|pair| pair.0 == output) {
+            from = wanted.len();
+            wanted.push(outputs[output]);
+        }
+        pairs.push((from, slot));
+    }
+    (wanted, pairs)
 }
 
 /// Which buffers hold one task at a time: touched by the kernels of one per-task segment alone.

@@ -256,6 +256,46 @@ fn programs_that_nobody_thought_of() {
     }
 }
 
+/// What three runs give, each from the state that the one before left, and what the slots hold then.
+fn three_runs(program: &mut dyn Program, inputs: &[Vec<f64>], outputs: &[Var]) -> Vec<Vec<f64>> {
+    let mut got = run(program, inputs, outputs);
+    for _ in 0..2 {
+        program.run().unwrap();
+        let read = |(k, output): (usize, &Var)| program.read_f64(k, output.shape().len()).unwrap();
+        got.extend(outputs.iter().enumerate().map(read));
+    }
+    for (slot, input) in inputs.iter().enumerate() {
+        let mut held = vec![0.0; input.len()];
+        program.read_slot(slot, &mut held).unwrap();
+        got.push(held.into_iter().map(f64::from).collect());
+    }
+    got
+}
+
+#[test]
+fn programs_with_state_that_nobody_thought_of() {
+    use any_program::{for_programs, pictures, shapes, state::stateful};
+    let Some(number) = adapter() else { return };
+    for family in [pictures::family(), shapes::family()] {
+        for_programs(family, 8, |shapes, program| {
+            let tape = Tape::new();
+            let leaves: Vec<Var> = shapes.iter().map(|&shape| tape.input(shape)).collect();
+            let (outputs, state) = stateful(&tape, &leaves, program(&leaves));
+            let inputs = inputs(&tape);
+            let mut reference = reference::Reference::new(&tape, &outputs, &state);
+            let wanted = three_runs(&mut reference, &inputs, &outputs);
+            for plain in [true, false] {
+                let options = Options { plain, ..Default::default() };
+                let mut program =
+                    GpuProgram::compile(&tape, &outputs, &state, &options, number).unwrap();
+                let got = three_runs(&mut program, &inputs, &outputs);
+                // 1e-4: as two steps of MAML above.
+                close(&format!("any program, plain: {plain}"), &got, &wanted, 1e-4);
+            }
+        });
+    }
+}
+
 #[test]
 fn views_alone_are_summed_over_tasks() {
     agrees("views of inputs", |tape| {

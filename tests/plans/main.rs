@@ -1,11 +1,12 @@
 //! Plans mean what their tapes mean: every pass alone and all together, run in f64 by
-//! `plan::interpret`, against the reference. Tolerance: reordered sums in f64, 1e-9 of the scale.
+//! `plan::interpret` and on `cpu`, against the reference.
 
 #[path = "../support/any_program/mod.rs"]
 mod any_program;
 mod first_layer;
 mod movement;
 mod shared;
+mod state;
 mod terms;
 
 use metatape::exec::Program;
@@ -46,8 +47,7 @@ fn check(name: &str, shapes: &[&[usize]], program: impl for<'t> Fn(&[Var<'t>]) -
     let tape = Tape::new();
     let inputs: Vec<Var> = shapes.iter().map(|&s| tape.input(Shape::new(s))).collect();
     let outputs = program(&inputs);
-    let values: Vec<Vec<f64>> =
-        inputs.iter().enumerate().map(|(i, x)| numbers(x.shape().len(), i as u64 + 1)).collect();
+    let values = values(&tape);
     let want = evaluate(&tape, &values, &outputs);
     for (pass, passes) in PASSES {
         for memory in [Memory::AllTasks, Memory::PerWorker] {
@@ -56,25 +56,15 @@ fn check(name: &str, shapes: &[&[usize]], program: impl for<'t> Fn(&[Var<'t>]) -
             if memory == Memory::PerWorker {
                 on_cpu(name, pass, &plan, &values, &want);
             }
-            for (k, (got, want)) in got.iter().zip(&want).enumerate() {
-                let scale = want.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
-                for (i, (a, b)) in got.iter().zip(want).enumerate() {
-                    assert!(
-                        (a - b).abs() <= 1e-9 * scale,
-                        "{name}, {pass}, {memory:?}, output {k} [{i}]: {a}, reference {b}"
-                    );
-                }
-            }
+            close(&format!("{name}, {pass}, {memory:?}"), &got, &want, EXACT);
         }
     }
 }
 
-/// The same plan on `cpu`: every instruction set, 1 and 3 threads with the same bits. Tolerance 2e-4:
-/// these programs are ill-conditioned on purpose (normalisation of few values, exponentials), f32 has
-/// 1e-7 and second derivatives multiply that by about a thousand.
+/// The same plan on `cpu`: every instruction set, 1 and 3 threads with the same bits.
 fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<f64>]) {
     for isa in Isa::supported() {
-        let mut bits: Option<Vec<Vec<u32>>> = None;
+        let mut bits: Option<Vec<Vec<u64>>> = None;
         for threads in [1, 3] {
             let mut cpu = Cpu::run_plan(plan.clone(), isa, threads, None).unwrap();
             for (slot, values) in values.iter().enumerate() {
@@ -82,27 +72,45 @@ fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<
             }
             cpu.run().unwrap();
             cpu.run().unwrap(); // a second run finds its memory used
-            let got: Vec<Vec<f32>> = want
-                .iter()
-                .enumerate()
-                .map(|(k, want)| {
-                    let mut got = vec![0.0; want.len()];
-                    cpu.read(k, &mut got).unwrap();
-                    got
-                })
-                .collect();
-            for (k, (got, want)) in got.iter().zip(want).enumerate() {
-                let scale = want.iter().fold(1e-2f64, |m, v| m.max(v.abs()));
-                for (i, (a, b)) in got.iter().zip(want).enumerate() {
-                    assert!(
-                        (*a as f64 - b).abs() <= 2e-4 * scale,
-                        "{name}, {pass}, cpu {isa:?} {threads} threads, output {k} [{i}]: {a}, reference {b}"
-                    );
-                }
-            }
-            let now: Vec<Vec<u32>> =
+            let got = read(&mut cpu, want);
+            let what = format!("{name}, {pass}, cpu {isa:?} {threads} threads");
+            close(&what, &got, want, SINGLE);
+            let now: Vec<Vec<u64>> =
                 got.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect();
             assert!(bits.get_or_insert(now.clone()) == &now, "{name}: bits depend on threads");
+        }
+    }
+}
+
+/// Numbers for each input slot.
+fn values(tape: &Tape) -> Vec<Vec<f64>> {
+    let shapes = tape.input_shapes();
+    shapes.iter().enumerate().map(|(i, shape)| numbers(shape.len(), i as u64 + 1)).collect()
+}
+
+/// The outputs of the last run, as long as `want`.
+fn read(program: &mut dyn Program, want: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    want.iter().enumerate().map(|(k, w)| program.read_f64(k, w.len()).unwrap()).collect()
+}
+
+/// How far results may be from the reference: a part of an output's largest number, and the least that this counts as.
+type Tolerance = (f64, f64);
+
+/// Of `interpret`: reordered sums in f64.
+const EXACT: Tolerance = (1e-9, 1e-3);
+
+/// Of `cpu`: these programs are ill-conditioned on purpose (normalisation of few values, exponentials), f32 has
+/// 1e-7 and second derivatives multiply that by about a thousand.
+const SINGLE: Tolerance = (2e-4, 1e-2);
+
+#[track_caller]
+fn close(what: &str, got: &[Vec<f64>], want: &[Vec<f64>], (part, least): Tolerance) {
+    for (k, (got, want)) in got.iter().zip(want).enumerate() {
+        assert_eq!(got.len(), want.len(), "{what}, output {k}");
+        let scale = want.iter().fold(least, |m, v| m.max(v.abs()));
+        for (i, (a, b)) in got.iter().zip(want).enumerate() {
+            let near = (a - b).abs() <= part * scale;
+            assert!(near, "{what}, output {k} [{i}]: {a}, reference {b}");
         }
     }
 }
@@ -454,4 +462,10 @@ fn pictures_that_nobody_thought_of() {
 fn shapes_that_nobody_thought_of() {
     let family = any_program::shapes::family();
     any_program::for_programs(family, 300, |shapes, program| check("shapes", shapes, program));
+}
+
+#[test]
+fn large_pictures_that_nobody_thought_of() {
+    let family = any_program::pictures::large();
+    any_program::for_programs(family, 10, |shapes, program| check("large", shapes, program));
 }

@@ -6,14 +6,14 @@
 
 pub mod pictures;
 pub mod shapes;
+pub mod state;
 
 use metatape::tape::{Var, grad};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// Steps of the longest; elements of the largest value.
+/// Steps of the longest.
 const STEPS: usize = 14;
-const LARGEST: usize = 6_000;
 
 /// What a step does, and numbers by which it finds its operands and places.
 pub type Step = (u8, [u8; 4]);
@@ -22,10 +22,12 @@ pub type Step = (u8, [u8; 4]);
 pub struct Family {
     /// Shapes of the inputs.
     leaves: BoxedStrategy<Vec<Vec<usize>>>,
+    /// Elements of the largest value.
+    largest: usize,
     /// A step's first number is below it.
     kinds: u8,
-    /// The result of a step on two operands and the leaves; none where they do not suit it.
-    taken: for<'t> fn(Step, [Var<'t>; 2], &[Var<'t>]) -> Option<Var<'t>>,
+    /// The result of a step on two operands and the leaves; none where they do not suit it, or make more than so many elements.
+    taken: for<'t> fn(Step, [Var<'t>; 2], &[Var<'t>], usize) -> Option<Var<'t>>,
 }
 
 /// Calls `check` with the shapes of the inputs and what computes the outputs of each of `count` programs, the same each time;
@@ -59,8 +61,8 @@ impl Family {
                 0 => values[values.len() - 1],
                 _ => values[i as usize / 2 % values.len()],
             });
-            let taken = (self.taken)((what, numbers), operands, leaves);
-            values.extend(taken.filter(|value| value.shape().len() <= LARGEST));
+            let taken = (self.taken)((what, numbers), operands, leaves, self.largest);
+            values.extend(taken.filter(|value| value.shape().len() <= self.largest));
         }
         let last = values[values.len() - 1];
         let between = values[(leaves.len() + values.len() - 1) / 2];

@@ -7,12 +7,11 @@ use metatape::shape::Axes;
 use metatape::tape::Var;
 use proptest::prelude::*;
 
-/// Elements that two operands may make; nodes from which on no gradient is taken.
-const MOST: usize = 400;
+/// Nodes from which on no gradient is taken.
 const NODES: usize = 300;
 
 pub fn family() -> Family {
-    Family { leaves: leaves().boxed(), kinds: 36, taken }
+    Family { leaves: leaves().boxed(), largest: 400, kinds: 36, taken }
 }
 
 fn leaves() -> impl Strategy<Value = Vec<Vec<usize>>> {
@@ -34,12 +33,13 @@ fn taken<'t>(
     (what, [_, j, k, l]): Step,
     [x, y]: [Var<'t>; 2],
     leaves: &[Var<'t>],
+    largest: usize,
 ) -> Option<Var<'t>> {
     let [j, k, l] = [j, k, l].map(usize::from);
     let (s, other) = (x.shape(), y.shape());
     let rank = s.rank();
     let axis = k % rank;
-    let pair = rank == other.rank() && s.broadcast(&other).is_ok_and(|both| both.len() <= MOST);
+    let pair = rank == other.rank() && s.broadcast(&other).is_ok_and(|both| both.len() <= largest);
     // x, and along the axis numbers of which no two are alike.
     let told_apart = || {
         let mut sizes = vec![1; rank];

@@ -1,11 +1,15 @@
 //! Derivatives: every operation against finite differences, and laws with a closed form.
 
+#[path = "support/any_program/mod.rs"]
+mod any_program;
+
 use metatape::check::fault::{Fault, inject};
 use metatape::check::gradcheck::gradcheck;
 use metatape::check::primitives::misuses;
 use metatape::error::{Error, Result};
 use metatape::exec::reference::evaluate;
 use metatape::exec::{Device, Options};
+use metatape::random::uniform24;
 use metatape::tape::{Tape, Var, grad};
 
 fn check(order: usize, device: Device, name: Option<&str>) -> (Result<()>, String) {
@@ -175,4 +179,49 @@ mod gpu {
         let named = |line: &&str| line.contains("shader conv_weight gives wrong numbers");
         assert!(!failed.is_empty() && failed.iter().all(named), "{text}");
     }
+}
+
+/// The slope of a random program along a random direction is what its gradients say, those of programs with gradients in them too.
+/// A kink or a jump can lie within a step of one point, hardly of all three.
+#[test]
+fn gradients_of_programs_that_nobody_thought_of() {
+    for family in [any_program::pictures::family(), any_program::shapes::family()] {
+        any_program::for_programs(family.without_stops(), 1000, |shapes, program| {
+            let slopes = [1, 2, 3].map(|point| slopes(shapes, program, point));
+            // Beside the rounding of the losses, 1e-16 / 1e-5, what the third derivative adds: 1e-10 times as much.
+            let near =
+                |(moved, said, scale): (f64, f64, f64)| (moved - said).abs() <= 1e-6 * scale + 1e-9;
+            assert!(slopes.into_iter().any(near), "difference, gradient, scale: {slopes:?}");
+        });
+    }
+}
+
+/// The slope of the mean of tanh² of a program's first output, by a difference and by its gradients, and the sum of that sum's sizes.
+fn slopes(
+    shapes: &[&[usize]],
+    program: &dyn for<'t> Fn(&[Var<'t>]) -> Vec<Var<'t>>,
+    point: u32,
+) -> (f64, f64, f64) {
+    let tape = Tape::new();
+    let leaves: Vec<Var> = shapes.iter().map(|&shape| tape.input(shape)).collect();
+    let outputs = program(&leaves);
+    let dice = |slot: usize, stream: u32| -> Vec<f64> {
+        let number = |i| uniform24(7, stream, i, point, slot as u32) as f64 * 2.0 - 1.0;
+        (0..leaves[slot].shape().len() as u32).map(number).collect()
+    };
+    let along: Vec<Vec<f64>> = (0..leaves.len()).map(|slot| dice(slot, 1)).collect();
+    let at = |step: f64| {
+        let values: Vec<Vec<f64>> = (0..leaves.len())
+            .map(|slot| dice(slot, 0).iter().zip(&along[slot]).map(|(x, d)| x + step * d).collect())
+            .collect();
+        evaluate(&tape, &values, &outputs)
+    };
+    let loss = |outputs: &[Vec<f64>]| {
+        outputs[0].iter().map(|x| x.tanh().powi(2)).sum::<f64>() / outputs[0].len() as f64
+    };
+    let step = 1e-5;
+    let moved = (loss(&at(step)) - loss(&at(-step))) / (2.0 * step);
+    let gradients = &at(0.0)[outputs.len() - leaves.len()..];
+    let terms = gradients.iter().flatten().zip(along.iter().flatten()).map(|(g, d)| g * d);
+    (moved, terms.clone().sum(), terms.map(f64::abs).sum())
 }

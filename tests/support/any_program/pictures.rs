@@ -12,13 +12,25 @@ const NODES: usize = 400;
 
 pub fn family() -> Family {
     let channels = prop_oneof![Just(1usize), Just(2), Just(3), Just(16), Just(17)];
-    Family { leaves: leaves(1..=7, channels.boxed()), largest: 6_000, kinds: 42, taken }
+    Family {
+        leaves: leaves(1..=7, channels.boxed()),
+        largest: 6_000,
+        kinds: 45,
+        stops: true,
+        taken,
+    }
 }
 
 /// Of sizes from which on workers share kernels and Winograd's tiles pay.
 pub fn large() -> Family {
     let channels = prop_oneof![Just(32usize), Just(33), Just(48)];
-    Family { leaves: leaves(8..=16, channels.boxed()), largest: 60_000, kinds: 42, taken }
+    Family {
+        leaves: leaves(8..=16, channels.boxed()),
+        largest: 60_000,
+        kinds: 45,
+        stops: true,
+        taken,
+    }
 }
 
 /// Shapes of the leaves: pictures of one channel and a map, rows, windows onto one channel, onto a group and onto all; some of
@@ -77,7 +89,8 @@ fn taken<'t>(
         20..=23 => convolved(x, leaves[5 + j % 3], k, l, largest)?,
         24 => convolved(x, y, k, l, largest)?,
         25 => spread(x, leaves[5 + j % 3], k, l, largest)?,
-        26..=27 if s[2].min(s[3]) > 1 => told_apart(&[2, 3]).max_pool(Window::tiles(2)),
+        26 if s[2].min(s[3]) > 1 => told_apart(&[2, 3]).max_pool(Window::tiles(2)),
+        27 => pooled(told_apart(&[2, 3]), x, [j, k, l])?,
         28 => told_apart(&[axis]).max_over(&[axis]),
         29 => told_apart(&[4]).argmax(Along::Axis(4)) * (3.0 / s[4] as f64),
         30 => x.narrow(axis, j % s[axis], 1 + l % (s[axis] - j % s[axis])),
@@ -92,7 +105,7 @@ fn taken<'t>(
             let gram = rows.matmul_t(rows, true, false) * (1.0 / (s[2] * s[3]) as f64);
             gram.reshape([s[0], s[1], 1, s[4], s[4]])
         }
-        38 => x.detach(),
+        38 => x * x.tape.random(5, j as u32 % 3, x.tape.filled(l as f64, [1]), s),
         39 => tangent(x.tanh() * x, leaves[j % leaves.len()])?,
         40 => tangent(x.tanh(), y)?,
         41 => {
@@ -100,6 +113,28 @@ fn taken<'t>(
             let of = leaves[3 + j % 5];
             of - tangent(x.sin(), of)? * 0.1
         }
+        42 => pooled(told_apart(&[2, 3]), y, [j, k, l])?,
+        43 => x.resize_bilinear([1 + j % (s[2] + 2), 1 + l % (s[3] + 2)]),
+        44 if s.len() <= largest / 6 => x.resize_nearest([1 + j % 2, 1 + l % 3]),
+        _ => return None,
+    })
+}
+
+/// Windows of some size, stride and border: of each the largest of `y`, where `x` has its largest; where they go back to; or means.
+fn pooled<'t>(x: Var<'t>, y: Var<'t>, [size, step, border]: [usize; 3]) -> Option<Var<'t>> {
+    let s = x.shape();
+    let window = Window {
+        size: [1 + size % 3, 1 + size / 4 % 3],
+        stride: [1 + step % 3, 1 + step / 4 % 3],
+        pad: [border % 2, border / 2 % 2, border / 4 % 2, border / 8 % 2],
+    };
+    window.output(s[2], s[3]).ok()?;
+    let along = Along::Window(window);
+    let place = x.argmax(along);
+    Some(match border / 16 % 4 {
+        0 => x.avg_pool(window, size < 128),
+        1 => x.take(place, along).put(place, along, s),
+        _ if y.shape() == s => y.take(place, along),
         _ => return None,
     })
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 const NODES: usize = 300;
 
 pub fn family() -> Family {
-    Family { leaves: leaves().boxed(), largest: 400, kinds: 36, taken }
+    Family { leaves: leaves().boxed(), largest: 400, kinds: 43, stops: true, taken }
 }
 
 fn leaves() -> impl Strategy<Value = Vec<Vec<usize>>> {
@@ -92,7 +92,7 @@ fn taken<'t>(
         29 => x.normalize(&[axis], 0.1),
         30 => x.softmax(axis),
         31 => x.gather(places(1 + l % 3), axis),
-        32 => x.detach(),
+        32 => (x.square() + 0.5).rsqrt().powi(3),
         33 => tangent(x.tanh() * x, leaves[j % leaves.len()])?,
         34 => tangent(x.tanh(), y)?,
         35 => {
@@ -100,6 +100,18 @@ fn taken<'t>(
             let of = leaves[j % leaves.len()];
             of - tangent(x.sin(), of)? * 0.1
         }
+        36 => x.scatter_add(places(s[axis]), axis, s[axis] + l % 2),
+        37 if s == other => {
+            y.take(told_apart().argmax(Along::Axis(axis as u8)), Along::Axis(axis as u8))
+        }
+        38 => x.logsumexp(&[axis]),
+        39 => x.var(&[axis]),
+        40 => x.tape.random(5, j as u32 % 3, x.tape.filled(l as f64, [1]), s) + x,
+        41 if rank < 4 => {
+            let labels = told_apart().argmax(Along::Axis(axis as u8));
+            labels.one_hot(1 + l % 4) * 0.5
+        }
+        42 => x.gelu(),
         _ => return None,
     })
 }

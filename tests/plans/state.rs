@@ -101,3 +101,11 @@ fn values_that_change_places() {
         });
     }
 }
+
+#[test]
+#[should_panic(expected = "state: input slot 0 would become two outputs")]
+fn a_slot_becomes_one_output() {
+    let tape = Tape::new();
+    let x = tape.input([2]);
+    Plan::fast(&tape, &[x * 2.0, x * 3.0], &[(0, 0), (1, 0)], Memory::PerWorker);
+}

@@ -65,7 +65,7 @@ pub trait Program {
     /// Copies an output of the last run, row-major. Panics if the length differs.
     fn read(&mut self, output: usize, into: &mut [f32]) -> Result<()>;
 
-    /// Copies what an input slot holds now: for state, the value the next run will see; zeros where no output needs the slot.
+    /// Copies what an input slot holds now: for state, the value the next run will see.
     fn read_slot(&mut self, slot: usize, into: &mut [f32]) -> Result<()>;
 
     fn cost(&self) -> Cost;

@@ -101,6 +101,8 @@ pub struct Plan {
     pub segments: Vec<Segment>,
     /// The buffer of each input slot; none where no output needs it.
     pub inputs: Vec<Option<BufferId>>,
+    /// Elements of each input slot.
+    pub slots: Vec<usize>,
     /// The buffer of each output, contiguous.
     pub outputs: Vec<BufferId>,
     /// After a run, the first buffer's content becomes the second's (an input): state, in place. Parts and
@@ -179,8 +181,8 @@ impl Plan {
         for (k, &(output, slot)) in state.iter().enumerate() {
             let (from, to) = (outputs[output].shape(), slots[slot]);
             assert!(from == to, "state: output {output} is {from}, input slot {slot} is {to}");
-            let earlier = state[..k].iter().find(|pair| pair.1 == slot);
-            assert!(earlier.is_none(), "state: input slot {slot} would become two outputs");
+            let once = state[..k].iter().all(|pair| pair.1 != slot);
+            assert!(once, "state: input slot {slot} would become two outputs");
         }
         // On `gpu` a visit of pixels and one of tiles are dispatches of different sizes.
         let ride = passes.fuse && memory == Memory::PerWorker;
@@ -258,6 +260,7 @@ impl Plan {
             kernels: low.kernels,
             segments: low.segments,
             inputs,
+            slots: slots.iter().map(|shape| shape.len()).collect(),
             outputs: results,
             state,
             constants: low.constants,

@@ -80,13 +80,11 @@ fn an_arena_of_several_bindings_gives_the_same_bits() {
     let (outputs, state) = maml(&tape, 3);
     let inputs = inputs(&tape);
     let plan = Plan::fast(&tape, &outputs, &state, Memory::AllTasks);
-    let slots: Vec<usize> = inputs.iter().map(Vec::len).collect();
     let opened = gpu::open(number).unwrap();
     let with = |binding: u64| {
         let (launches, len) = gpu::lower::launches(&plan, false).unwrap();
         let binding = if binding == 1 { u64::MAX } else { 4 * len as u64 / binding };
-        let mut program =
-            GpuProgram::ready(opened.clone(), &plan, &slots, launches, len, binding).unwrap();
+        let mut program = GpuProgram::ready(opened.clone(), &plan, launches, len, binding).unwrap();
         run(&mut program, &inputs, &outputs)
     };
     // Half and a quarter, rounded down to powers of two: 2 to 8 bindings.

@@ -49,11 +49,9 @@ fn runs(
             let what = format!("{what}, run {run}");
             cpu.run().unwrap();
             close(&what, &read(cpu, &want), &want, RUNS);
-            for &(output, slot) in &state {
-                let holds = held(cpu, slot, now[slot].len());
-                let what = format!("{what}, slot {slot}");
-                close(&what, &[holds], &want[output..=output], RUNS);
-            }
+            let slots: Vec<Vec<f64>> =
+                now.iter().enumerate().map(|(slot, now)| held(cpu, slot, now.len())).collect();
+            close(&format!("{what}, slots"), &slots, &now, RUNS);
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Cpu {
     _shared: Floats,
     /// What the parts of a kernel in lockstep share: partial sums or packed weights.
     meeting: Floats,
+    /// What was written to each slot that no output needs; of the others nothing.
+    idle: Vec<Vec<f32>>,
     cost: Cost,
 }
 
@@ -182,7 +184,10 @@ impl Cpu {
                 _partials: partials,
             }));
         }
+        let slots = plan.inputs.iter().zip(&plan.slots);
+        let idle = slots.map(|(needed, &len)| vec![0.0; if needed.is_some() { 0 } else { len }]);
         Ok(Self {
+            idle: idle.collect(),
             isa,
             pool: Pool::new(threads),
             barrier: Barrier::new(threads),
@@ -388,9 +393,10 @@ impl Cpu {
 
 impl Program for Cpu {
     fn write(&mut self, slot: usize, values: &[f32]) {
-        let Some(buffer) = self.plan.inputs[slot] else { return };
-        let b = &self.plan.buffers[buffer];
-        assert_eq!(values.len(), b.len * b.tasks, "values for input slot {slot}");
+        assert_eq!(values.len(), self.plan.slots[slot], "values for input slot {slot}");
+        let Some(buffer) = self.plan.inputs[slot] else {
+            return self.idle[slot].copy_from_slice(values);
+        };
         let start = self.start(buffer);
         // Safety: as long as asserted, and no run is going on.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), start, values.len()) };
@@ -413,10 +419,8 @@ impl Program for Cpu {
     }
 
     fn read_slot(&mut self, slot: usize, into: &mut [f32]) -> Result<()> {
-        match self.plan.inputs[slot] {
-            Some(buffer) => into.copy_from_slice(self.slice(buffer)),
-            None => into.fill(0.0),
-        }
+        let idle = &self.idle[slot];
+        into.copy_from_slice(self.plan.inputs[slot].map_or(idle, |buffer| self.slice(buffer)));
         Ok(())
     }
 

@@ -56,8 +56,7 @@ impl GpuProgram {
     ) -> Result<GpuProgram> {
         let make = if options.plain { Plan::plain } else { Plan::fast };
         let plan = make(tape, outputs, state, Memory::AllTasks);
-        let slots: Vec<usize> = tape.input_shapes().iter().map(|shape| shape.len()).collect();
-        GpuProgram::new(&plan, &slots, number, options.memory)
+        GpuProgram::new(&plan, number, options.memory)
     }
 
     /// What [`GpuProgram::compile`] would make costs, without its arena.
@@ -74,21 +73,16 @@ impl GpuProgram {
         Ok(cost(&plan, arena_bytes(len), launches.len()))
     }
 
-    /// Makes `plan` ready on adapter `number`. `slots`: the length of each input slot. `memory`: bytes
-    /// it may take. Errors: the adapter does not open, too little memory, a shader that fails its test.
-    pub fn new(
-        plan: &Plan,
-        slots: &[usize],
-        number: usize,
-        memory: Option<u64>,
-    ) -> Result<GpuProgram> {
+    /// Makes `plan` ready on adapter `number`. `memory`: bytes it may take. Errors: the adapter does not
+    /// open, too little memory, a shader that fails its test.
+    pub fn new(plan: &Plan, number: usize, memory: Option<u64>) -> Result<GpuProgram> {
         let gpu = device::open(number)?;
         let hardware = gpu.adapter.hardware;
         let (launches, len) = launches(plan, hardware)?;
         fits(plan, 4 * len as u64, &gpu, memory)?;
         selftest::prove(&gpu, number, &launches)?;
         let binding = gpu.adapter.binding_bytes;
-        Self::ready(gpu, plan, slots, launches, len, binding)
+        Self::ready(gpu, plan, launches, len, binding)
     }
 
     /// As [`GpuProgram::new`], without self-tests (they run on it) and with bindings of the arena of at
@@ -96,7 +90,6 @@ impl GpuProgram {
     pub fn ready(
         gpu: Arc<Gpu>,
         plan: &Plan,
-        slots: &[usize],
         mut launches: Vec<Launch>,
         len: usize,
         binding: u64,
@@ -128,7 +121,7 @@ impl GpuProgram {
             gpu.queue.write_buffer(&arena, at, bytemuck::cast_slice(&values));
         }
         let place = |b: BufferId| (map.starts[b], plan.buffers[b].len * plan.buffers[b].tasks);
-        let slots = plan.inputs.iter().zip(slots).map(|(buffer, &len)| match buffer {
+        let slots = plan.inputs.iter().zip(&plan.slots).map(|(buffer, &len)| match buffer {
             Some(buffer) => {
                 let (start, have) = place(*buffer);
                 assert_eq!(have, len, "a slot's buffer holds the slot");

@@ -76,8 +76,7 @@ pub fn test(gpu: &Arc<Gpu>, file: &str) -> Result<f64> {
             (0..shape.len() as u32).map(uniform).collect()
         })
         .collect();
-    let lengths: Vec<usize> = inputs.iter().map(Vec::len).collect();
-    let mut program = GpuProgram::ready(gpu.clone(), &plan, &lengths, made, len, u64::MAX)?;
+    let mut program = GpuProgram::ready(gpu.clone(), &plan, made, len, u64::MAX)?;
     for (slot, values) in inputs.iter().enumerate() {
         program.write_f64(slot, values);
     }

@@ -45,12 +45,14 @@ fn run(program: &mut dyn Program, inputs: &[Vec<f64>], outputs: &[Var]) -> Vec<V
     for (slot, values) in inputs.iter().enumerate() {
         program.write_f64(slot, values);
     }
+    run_again(program, outputs)
+}
+
+/// A run with what the slots hold already.
+fn run_again(program: &mut dyn Program, outputs: &[Var]) -> Vec<Vec<f64>> {
     program.run().unwrap();
-    outputs
-        .iter()
-        .enumerate()
-        .map(|(k, output)| program.read_f64(k, output.shape().len()).unwrap())
-        .collect()
+    let read = |(k, output): (usize, &Var)| program.read_f64(k, output.shape().len()).unwrap();
+    outputs.iter().enumerate().map(read).collect()
 }
 
 /// |got − wanted| ≤ tolerance · largest |wanted| of the output, at least 1 as the inputs are: a sum

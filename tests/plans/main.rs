@@ -66,10 +66,7 @@ fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<
     for isa in Isa::supported() {
         let mut bits: Option<Vec<Vec<u64>>> = None;
         for threads in [1, 3] {
-            let mut cpu = Cpu::run_plan(plan.clone(), isa, threads, None).unwrap();
-            for (slot, values) in values.iter().enumerate() {
-                cpu.write_f64(slot, values);
-            }
+            let mut cpu = written(plan, isa, threads, values);
             cpu.run().unwrap();
             cpu.run().unwrap(); // a second run finds its memory used
             let got = read(&mut cpu, want);
@@ -80,6 +77,13 @@ fn on_cpu(name: &str, pass: &str, plan: &Plan, values: &[Vec<f64>], want: &[Vec<
             assert!(bits.get_or_insert(now.clone()) == &now, "{name}: bits depend on threads");
         }
     }
+}
+
+/// The plan on `cpu`, its slots filled.
+fn written(plan: &Plan, isa: Isa, threads: usize, values: &[Vec<f64>]) -> Cpu {
+    let mut cpu = Cpu::run_plan(plan.clone(), isa, threads, None).unwrap();
+    values.iter().enumerate().for_each(|(slot, values)| cpu.write_f64(slot, values));
+    cpu
 }
 
 /// Numbers for each input slot.

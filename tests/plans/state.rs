@@ -29,11 +29,7 @@ fn runs(
         for isa in Isa::supported() {
             for threads in [1, 3] {
                 let what = format!("{name}, cpu {isa:?} {threads} threads");
-                let mut cpu = Cpu::run_plan(plan.clone(), isa, threads, None).unwrap();
-                for (slot, values) in now.iter().enumerate() {
-                    cpu.write_f64(slot, values);
-                }
-                programs.push((what, cpu));
+                programs.push((what, written(plan, isa, threads, &now)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The terms of a sum, whatever its brackets: products of one kind are one buffer, and what tasks leave is added where
 //! tasks are added.
 
-use super::{check, numbers};
+use super::{check, values};
 use metatape::exec::reference::evaluate;
 use metatape::plan::interpret::interpret;
 use metatape::plan::{Kind, Memory, Passes, Plan};
@@ -46,8 +46,7 @@ fn two_terms_of_a_sum_over_tasks_need_no_kernel() {
     let plan = Plan::with(&tape, &of_tasks(&v), &[], Memory::PerWorker, Passes::FAST);
     let terms: Vec<usize> = plan.segments[0].task_sums.iter().map(|sum| sum.from.len()).collect();
     assert_eq!(terms, [1, 2]);
-    let values: Vec<Vec<f64>> =
-        v.iter().enumerate().map(|(i, x)| numbers(x.shape().len(), i as u64 + 1)).collect();
+    let values = values(&tape);
     let want = evaluate(&tape, &values, &of_tasks(&v));
     let got = interpret(&plan, &values);
     for (a, b) in got[1].iter().zip(&want[1]) {

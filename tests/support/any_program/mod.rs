@@ -16,8 +16,11 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 /// Steps of the longest.
 const STEPS: usize = 14;
 
+/// Nodes from which on no gradient is taken.
+const NODES: usize = 400;
+
 /// What a step does, and numbers by which it finds its operands and places.
-pub type Step = (u8, [u8; 4]);
+type Step = (u8, [u8; 4]);
 
 /// Programs of one sort.
 pub struct Family {
@@ -28,8 +31,19 @@ pub struct Family {
     /// A step's first number is below it, or the same: then derivatives stop, in a family where some may.
     kinds: u8,
     stops: bool,
-    /// The result of a step on two operands and the leaves; none where they do not suit it, or make more than so many elements.
-    taken: for<'t> fn(Step, [Var<'t>; 2], &[Var<'t>], usize) -> Option<Var<'t>>,
+    /// The result of a step of this kind; none where its operands do not suit it.
+    taken: for<'t> fn(u8, &Operands<'_, 't>) -> Option<Var<'t>>,
+}
+
+/// What a step may take.
+struct Operands<'a, 't> {
+    x: Var<'t>,
+    y: Var<'t>,
+    leaves: &'a [Var<'t>],
+    /// By which it finds places.
+    numbers: [usize; 3],
+    /// Elements that it may make.
+    largest: usize,
 }
 
 /// Calls `check` with the shapes of the inputs and what computes the outputs of each of `count` programs, the same each time;
@@ -73,7 +87,11 @@ impl Family {
             });
             let taken = match what == self.kinds {
                 true => Some(operands[0].detach()),
-                false => (self.taken)((what, numbers), operands, leaves, self.largest),
+                false => {
+                    let ([x, y], [_, numbers @ ..]) = (operands, numbers.map(usize::from));
+                    let largest = self.largest;
+                    (self.taken)(what, &Operands { x, y, leaves, numbers, largest })
+                }
             };
             values.extend(taken.filter(|value| value.shape().len() <= self.largest));
         }
@@ -84,8 +102,32 @@ impl Family {
     }
 }
 
-/// The gradient by `of` of a number made of `loss`; none where the tape has `most` nodes already.
-fn tangent<'t>(loss: Var<'t>, of: Var<'t>, most: usize) -> Option<Var<'t>> {
+impl<'t> Operands<'_, 't> {
+    /// Whether x and y go together place by place.
+    fn pair(&self) -> bool {
+        let (a, b) = (self.x.shape(), self.y.shape());
+        let both = || a.broadcast(&b).is_ok_and(|both| both.len() <= self.largest);
+        a.rank() == b.rank() && both()
+    }
+
+    /// Whether x and y can follow each other along `axis`.
+    fn joins(&self, axis: usize) -> bool {
+        let (a, b) = (self.x.shape(), self.y.shape());
+        a.rank() == b.rank() && a.with(axis, 1) == b.with(axis, 1)
+    }
+
+    /// x, and at each place along `axes` a number that no other place has.
+    fn told_apart(&self, axes: &[usize]) -> Var<'t> {
+        let s = self.x.shape();
+        let size = |axis| if axes.contains(&axis) { s[axis] } else { 1 };
+        let sizes: Vec<usize> = (0..s.rank()).map(size).collect();
+        let places: usize = sizes.iter().product();
+        self.x + self.x.tape.iota(&sizes[..], 2.0 / places as f64, -1.0)
+    }
+}
+
+/// The gradient by `of` of a number made of `loss`; none where the tape is long already.
+fn tangent<'t>(loss: Var<'t>, of: Var<'t>) -> Option<Var<'t>> {
     let scale = 4.0 / loss.shape().len() as f64;
-    (loss.tape.len() <= most).then(|| grad(loss.sum_all() * scale, &[of])[0])
+    (loss.tape.len() <= NODES).then(|| grad(loss.sum_all() * scale, &[of])[0])
 }

@@ -1,46 +1,35 @@
 //! Pictures, windows and rows: [tasks, images, height, width, channels].
 
-use super::{Family, Step, tangent};
+use super::{Family, Operands, tangent};
 use metatape::op::{Along, Window};
 use metatape::shape::{Axes, Shape};
 use metatape::tape::{Conv2d, Var};
 use proptest::prelude::*;
 use std::ops::RangeInclusive;
 
-/// Nodes from which on no gradient is taken.
-const NODES: usize = 400;
-
 pub fn family() -> Family {
-    let channels = prop_oneof![Just(1usize), Just(2), Just(3), Just(16), Just(17)];
-    Family {
-        leaves: leaves(1..=7, channels.boxed()),
-        largest: 6_000,
-        kinds: 45,
-        stops: true,
-        taken,
-    }
+    of_sizes(1..=7, &[1, 2, 3, 16, 17], 6_000)
 }
 
 /// Of sizes from which on workers share kernels and Winograd's tiles pay.
 pub fn large() -> Family {
-    let channels = prop_oneof![Just(32usize), Just(33), Just(48)];
-    Family {
-        leaves: leaves(8..=16, channels.boxed()),
-        largest: 60_000,
-        kinds: 45,
-        stops: true,
-        taken,
-    }
+    of_sizes(8..=16, &[32, 33, 48], 60_000)
+}
+
+fn of_sizes(side: RangeInclusive<usize>, channels: &'static [usize], largest: usize) -> Family {
+    let leaves = leaves(side, channels).boxed();
+    Family { leaves, largest, kinds: 44, stops: true, taken }
 }
 
 /// Shapes of the leaves: pictures of one channel and a map, rows, windows onto one channel, onto a group and onto all; some of
 /// each task, some shared.
 fn leaves(
     side: RangeInclusive<usize>,
-    channels: BoxedStrategy<usize>,
-) -> BoxedStrategy<Vec<Vec<usize>>> {
+    channels: &'static [usize],
+) -> impl Strategy<Value = Vec<Vec<usize>>> {
     let sizes = (1usize..=3, 1usize..=3, side.clone(), side);
-    let shapes = (sizes, channels, any::<bool>()).prop_map(|((t, n, h, w), c, two)| {
+    let channels = prop::sample::select(channels);
+    (sizes, channels, any::<bool>()).prop_map(|((t, n, h, w), c, two)| {
         let group = if two && c % 2 == 0 { c / 2 } else { 1 };
         vec![
             vec![t, n, h, w, 1],
@@ -52,53 +41,39 @@ fn leaves(
             vec![t, 3, 3, group, c],
             vec![1, 3, 3, c, c],
         ]
-    });
-    shapes.boxed()
+    })
 }
 
-/// The result of a step; none where its operands do not suit it.
-fn taken<'t>(
-    (what, [_, j, k, l]): Step,
-    [x, y]: [Var<'t>; 2],
-    leaves: &[Var<'t>],
-    largest: usize,
-) -> Option<Var<'t>> {
-    let [j, k, l] = [j, k, l].map(usize::from);
-    let (s, other) = (x.shape(), y.shape());
+fn taken<'t>(what: u8, on: &Operands<'_, 't>) -> Option<Var<'t>> {
+    let &Operands { x, y, leaves, numbers: [j, k, l], largest } = on;
+    let s = x.shape();
     let axis = k % 5;
-    let pair = s.broadcast(&other).is_ok_and(|both| both.len() <= largest);
-    // x, and at each place along `axes` a number that no other place has.
-    let told_apart = |axes: &[usize]| {
-        let sizes: Vec<usize> = (0..5).map(|a| if axes.contains(&a) { s[a] } else { 1 }).collect();
-        x + x.tape.iota(&sizes[..], 2.0 / sizes.iter().product::<usize>() as f64, -1.0)
-    };
-    let tangent = |loss, of| tangent(loss, of, NODES);
     Some(match what {
         0 => x.tanh(),
         1 => x.sin(),
         2 => x.tanh().exp(),
         3 => (x + 0.37).relu(),
         4 => x + x.less(x.mean(&[axis]) + 0.37),
-        5..=8 if pair => x * y,
-        9..=12 if pair => x + y * 0.7,
-        13 if pair => (x + 0.37).max(y),
+        5..=8 if on.pair() => x * y,
+        9..=12 if on.pair() => x + y * 0.7,
+        13 if on.pair() => (x + 0.37).max(y),
         14..=16 => x.normalize(&[1, 2, 3], 0.1),
         17 => x.normalize(&[4], 0.1),
         18 => x.mean(&[1, 2, 3]),
         19 => x.mean(&[axis]),
-        20..=23 => convolved(x, leaves[5 + j % 3], k, l, largest)?,
-        24 => convolved(x, y, k, l, largest)?,
-        25 => spread(x, leaves[5 + j % 3], k, l, largest)?,
-        26 if s[2].min(s[3]) > 1 => told_apart(&[2, 3]).max_pool(Window::tiles(2)),
-        27 => pooled(told_apart(&[2, 3]), x, [j, k, l])?,
-        28 => told_apart(&[axis]).max_over(&[axis]),
-        29 => told_apart(&[4]).argmax(Along::Axis(4)) * (3.0 / s[4] as f64),
+        20..=23 => convolved(x, leaves[5 + j % 3], how(k, l), largest)?,
+        24 => convolved(x, y, how(k, l), largest)?,
+        25 => spread(x, leaves[5 + j % 3], how(k, l), largest)?,
+        26 if s[2].min(s[3]) > 1 => on.told_apart(&[2, 3]).max_pool(Window::tiles(2)),
+        27 => pooled(on.told_apart(&[2, 3]), y, [j, k, l])?,
+        28 => on.told_apart(&[axis]).max_over(&[axis]),
+        29 => on.told_apart(&[4]).argmax(Along::Axis(4)) * (3.0 / s[4] as f64),
         30 => x.narrow(axis, j % s[axis], 1 + l % (s[axis] - j % s[axis])),
         31 => x.flip(Axes::new(&[axis])),
         32 if s.len() <= largest / 3 => x.pad_to(s.with(axis, s[axis] + 1 + l % 2), &[0; 5], 0.2),
         33 if s[0] == 1 => x.per_task(leaves[0].shape()[0]),
         34 => x.sum(&[0]) * 0.5,
-        35 if s.with(axis, 1) == other.with(axis, 1) => x.tape.concat(&[x, y], axis),
+        35 if on.joins(axis) => x.tape.concat(&[x, y], axis),
         36 => x.permute(&[0, 1, 3, 2, 4]),
         37 => {
             let rows = x.reshape([s[0], s[1], s[2] * s[3], s[4]]);
@@ -113,9 +88,8 @@ fn taken<'t>(
             let of = leaves[3 + j % 5];
             of - tangent(x.sin(), of)? * 0.1
         }
-        42 => pooled(told_apart(&[2, 3]), y, [j, k, l])?,
-        43 => x.resize_bilinear([1 + j % (s[2] + 2), 1 + l % (s[3] + 2)]),
-        44 if s.len() <= largest / 6 => x.resize_nearest([1 + j % 2, 1 + l % 3]),
+        42 => x.resize_bilinear([1 + j % (s[2] + 2), 1 + l % (s[3] + 2)]),
+        43 if s.len() <= largest / 6 => x.resize_nearest([1 + j % 2, 1 + l % 3]),
         _ => return None,
     })
 }
@@ -139,16 +113,10 @@ fn pooled<'t>(x: Var<'t>, y: Var<'t>, [size, step, border]: [usize; 3]) -> Optio
     })
 }
 
-/// `x` seen through `w`, if that can be, with some stride, dilation and border, in as many groups as fit.
-fn convolved<'t>(
-    x: Var<'t>,
-    w: Var<'t>,
-    steps: usize,
-    border: usize,
-    largest: usize,
-) -> Option<Var<'t>> {
+/// `x` seen through `w`, if that can be, in as many groups as fit.
+fn convolved<'t>(x: Var<'t>, w: Var<'t>, how: Conv2d, largest: usize) -> Option<Var<'t>> {
     let (s, window) = (x.shape(), w.shape());
-    let how = how(steps, border, s[4] / window[3]);
+    let how = Conv2d { groups: s[4] / window[3], ..how };
     let reaches = |a: usize| {
         s[2 + a] + how.pad[2 * a] + how.pad[2 * a + 1] > how.dilation[a] * (window[1 + a] - 1)
     };
@@ -159,15 +127,8 @@ fn convolved<'t>(
 }
 
 /// What `w` spreads of `x`, if that can be: the adjoint of [`convolved`].
-fn spread<'t>(
-    x: Var<'t>,
-    w: Var<'t>,
-    steps: usize,
-    border: usize,
-    largest: usize,
-) -> Option<Var<'t>> {
+fn spread<'t>(x: Var<'t>, w: Var<'t>, how: Conv2d, largest: usize) -> Option<Var<'t>> {
     let (s, window) = (x.shape(), w.shape());
-    let how = how(steps, border, 1);
     let sizes = [0, 1].map(|a| {
         let all = (s[2 + a] - 1) * how.stride[a] + how.dilation[a] * (window[1 + a] - 1) + 1;
         all.saturating_sub(how.pad[2 * a] + how.pad[2 * a + 1])
@@ -177,12 +138,13 @@ fn spread<'t>(
     fits.then(|| x.conv2d_transpose(w, how, [0; 2]) * scale(window[4]))
 }
 
-fn how(steps: usize, border: usize, groups: usize) -> Conv2d {
+/// Some stride, dilation and border.
+fn how(steps: usize, border: usize) -> Conv2d {
     Conv2d {
         stride: [1 + steps % 2, 1 + steps / 2 % 2],
         dilation: [1 + steps / 32 % 4 / 3, 1 + steps / 64 % 4 / 3],
         pad: [1, 1, 1 + border % 2, border / 2 % 2],
-        groups,
+        groups: 1,
     }
 }
 

@@ -1,14 +1,11 @@
 //! Values of one to four axes. The first has different sizes, so it is not plain which are tasks, and steps move it as they
 //! move others.
 
-use super::{Family, Step, tangent};
+use super::{Family, Operands, tangent};
 use metatape::op::Along;
 use metatape::shape::Axes;
 use metatape::tape::Var;
 use proptest::prelude::*;
-
-/// Nodes from which on no gradient is taken.
-const NODES: usize = 300;
 
 pub fn family() -> Family {
     Family { leaves: leaves().boxed(), largest: 1_000, kinds: 43, stops: true, taken }
@@ -30,25 +27,11 @@ fn leaves() -> impl Strategy<Value = Vec<Vec<usize>>> {
     })
 }
 
-/// The result of a step; none where its operands do not suit it.
-fn taken<'t>(
-    (what, [_, j, k, l]): Step,
-    [x, y]: [Var<'t>; 2],
-    leaves: &[Var<'t>],
-    largest: usize,
-) -> Option<Var<'t>> {
-    let [j, k, l] = [j, k, l].map(usize::from);
+fn taken<'t>(what: u8, on: &Operands<'_, 't>) -> Option<Var<'t>> {
+    let &Operands { x, y, leaves, numbers: [j, k, l], .. } = on;
     let (s, other) = (x.shape(), y.shape());
     let rank = s.rank();
     let axis = k % rank;
-    let pair = rank == other.rank() && s.broadcast(&other).is_ok_and(|both| both.len() <= largest);
-    // x, and along the axis numbers of which no two are alike.
-    let told_apart = || {
-        let mut sizes = vec![1; rank];
-        sizes[axis] = s[axis];
-        x + x.tape.iota(&sizes[..], 2.0 / s[axis] as f64, -1.0)
-    };
-    let tangent = |loss, of| tangent(loss, of, NODES);
     let places = |n: usize| {
         let chosen: Vec<f64> = (0..n).map(|p| ((p * (1 + l) + j) % s[axis]) as f64).collect();
         x.tape.data([n], &chosen)
@@ -57,8 +40,8 @@ fn taken<'t>(
         0 => x.tanh(),
         1 => x.sin(),
         2 => (x + 0.37).relu(),
-        3..=4 if pair => x * y,
-        5..=7 if pair => x + y * 0.7,
+        3..=4 if on.pair() => x * y,
+        5..=7 if on.pair() => x + y * 0.7,
         8 => x.narrow(axis, j % s[axis], 1 + l % (s[axis] - j % s[axis])),
         9 => x.flip(Axes::new(&[axis])),
         10..=11 => {
@@ -81,16 +64,14 @@ fn taken<'t>(
         19 => x.sum_all() * 0.2,
         20..=21 if s[axis] == 1 => x.expand(s.with(axis, 1 + l % 4)),
         22 => x.pad_to(s.with(axis, s[axis] + 1 + l % 2), &[0; 4][..rank], 0.2),
-        23 if rank == other.rank() && s.with(axis, 1) == other.with(axis, 1) => {
-            x.tape.concat(&[x, y], axis)
-        }
+        23 if on.joins(axis) => x.tape.concat(&[x, y], axis),
         24..=25 if rank == other.rank() && rank > 1 && s[rank - 1] == other[rank - 2] => {
             let lead = |a: usize| s[a] == other[a] || s[a] == 1 || other[a] == 1;
             (0..rank - 2).all(lead).then(|| x.matmul(y) * 0.4)?
         }
         26 if rank > 1 => x.matmul_t(x, l % 2 == 0, l % 2 == 1) * 0.3,
-        27 => told_apart().max_over(&[axis]),
-        28 => told_apart().argmax(Along::Axis(axis as u8)) * 0.2,
+        27 => on.told_apart(&[axis]).max_over(&[axis]),
+        28 => on.told_apart(&[axis]).argmax(Along::Axis(axis as u8)) * 0.2,
         29 => x.normalize(&[axis], 0.1),
         30 => x.softmax(axis),
         31 => x.gather(places(1 + l % 3), axis),
@@ -104,13 +85,13 @@ fn taken<'t>(
         }
         36 => x.scatter_add(places(s[axis]), axis, s[axis] + l % 2),
         37 if s == other => {
-            y.take(told_apart().argmax(Along::Axis(axis as u8)), Along::Axis(axis as u8))
+            y.take(on.told_apart(&[axis]).argmax(Along::Axis(axis as u8)), Along::Axis(axis as u8))
         }
         38 => x.logsumexp(&[axis]),
         39 => x.var(&[axis]),
         40 => x.tape.random(5, j as u32 % 3, x.tape.filled(l as f64, [1]), s) + x,
         41 if rank < 4 => {
-            let labels = told_apart().argmax(Along::Axis(axis as u8));
+            let labels = on.told_apart(&[axis]).argmax(Along::Axis(axis as u8));
             labels.one_hot(1 + l % 4) * 0.5
         }
         42 => x.gelu(),

@@ -186,7 +186,7 @@ mod gpu {
 #[test]
 fn gradients_of_programs_that_nobody_thought_of() {
     for family in [any_program::pictures::family(), any_program::shapes::family()] {
-        any_program::for_programs(family.without_stops(), 1000, |shapes, program| {
+        any_program::for_programs(family.without_stops(), 3000, |shapes, program| {
             let slopes = [1, 2, 3].map(|point| slopes(shapes, program, point));
             // Beside the rounding of the losses, 1e-16 / 1e-5, what the third derivative adds: 1e-10 times as much.
             let near =

@@ -18,14 +18,34 @@ pub struct Barrier {
     arrived: AtomicUsize,
     round: AtomicUsize,
     workers: usize,
+    /// A worker panicked and will never come.
+    broken: AtomicBool,
+}
+
+/// Breaks the barrier if the worker that holds this panics, so that the others do not wait for ever.
+pub struct Attends<'a>(&'a Barrier);
+
+impl Drop for Attends<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Barrier {
     pub fn new(workers: usize) -> Self {
-        Self { arrived: AtomicUsize::new(0), round: AtomicUsize::new(0), workers }
+        let (arrived, round) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { arrived, round, workers, broken: AtomicBool::new(false) }
     }
 
-    /// Returns once every worker has called it; what they wrote before is visible after.
+    /// To be held by every worker as long as others may wait for it.
+    pub fn attend(&self) -> Attends<'_> {
+        Attends(self)
+    }
+
+    /// Returns once every worker has called it; what they wrote before is visible after. Panics if one of them
+    /// has panicked instead.
     #[inline]
     pub fn wait(&self) {
         if self.workers == 1 {
@@ -40,7 +60,12 @@ impl Barrier {
         let mut spins = 0;
         while self.round.load(Ordering::Acquire) == round {
             spins += 1;
-            if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+            if spins < SPINS {
+                std::hint::spin_loop();
+            } else {
+                assert!(!self.broken.load(Ordering::Acquire), "another worker panicked");
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -252,6 +277,19 @@ mod tests {
         let pool = Pool::new(2);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             pool.run(&|worker| assert!(worker == 0, "planted"))
+        }));
+        assert!(outcome.is_err());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_panicked() {
+        let (pool, barrier) = (Pool::new(3), Barrier::new(3));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            pool.run(&|worker| {
+                let _attends = barrier.attend();
+                assert!(worker != 1, "planted");
+                barrier.wait();
+            })
         }));
         assert!(outcome.is_err());
     }

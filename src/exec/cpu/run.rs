@@ -218,6 +218,7 @@ impl Cpu {
 
     /// Everything of one run that worker `number` does.
     fn work(&self, number: usize) {
+        let _attends = self.barrier.attend();
         let mut worker = self.workers[number].lock().expect("each worker locks its own");
         let worker = &mut *worker;
         for (segment, running) in self.plan.segments.iter().zip(&self.segments) {

@@ -316,7 +316,7 @@ fn legend(names: &[&str], mark: impl Fn(usize) -> Mark) -> (String, f64) {
         };
         let _ =
             write!(svg, r#"<text class="key" x="{:.1}" y="{y}">{}</text>"#, x + 24.0, escape(name));
-        x += width + 6.0;
+        x += width + 12.0;
     }
     (svg, if names.is_empty() { 28.0 } else { y + 34.0 })
 }

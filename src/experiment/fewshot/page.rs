@@ -92,8 +92,9 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
     let tasks = match e.tasks {
         Tasks::Sine(_) => "a task is a sine wave, known by a few of its points".to_string(),
         Tasks::Omniglot { spec, .. } => {
+            let drawings = if spec.shots == 1 { "drawing" } else { "drawings" };
             format!(
-                "a task is {} characters, {} drawings of each to adapt on",
+                "a task is {} characters, {} {drawings} of each to adapt on",
                 spec.ways, spec.shots
             )
         }
@@ -103,7 +104,8 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
         count(e.maml.inner_steps),
         e.maml.inner_lr
     );
-    let judged = format!("{} unseen tasks, after {:?} steps", e.judged.tasks, e.judged.steps);
+    let after: Vec<String> = e.judged.steps.iter().map(usize::to_string).collect();
+    let judged = format!("{} unseen tasks, after {} steps", e.judged.tasks, after.join(", "));
     let start = f.recipe.model.init.word();
     [
         Some(tasks),

@@ -92,11 +92,8 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
     let tasks = match e.tasks {
         Tasks::Sine(_) => "a task is a sine wave, known by a few of its points".to_string(),
         Tasks::Omniglot { spec, .. } => {
-            let drawings = if spec.shots == 1 { "drawing" } else { "drawings" };
-            format!(
-                "a task is {} characters, {} {drawings} of each to adapt on",
-                spec.ways, spec.shots
-            )
+            let drawings = counted(spec.shots, "drawing");
+            format!("a task is {} characters, {drawings} of each to adapt on", spec.ways)
         }
     };
     let inner = format!(
@@ -120,7 +117,11 @@ fn steps(f: &Findings) -> [Option<String>; 7] {
 
 /// `1 step`, `5 steps`.
 fn count(steps: usize) -> String {
-    if steps == 1 { "1 step".into() } else { format!("{steps} steps") }
+    counted(steps, "step")
+}
+
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// `97.8 % ± 0.4` or `0.61 ± 0.03`.
